@@ -1,0 +1,1 @@
+"""What follows from what: targets, plans, drift, the matrix. Pure."""

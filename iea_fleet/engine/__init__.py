@@ -1,0 +1,1 @@
+"""The hands: load, gather, apply, verify, rollout."""

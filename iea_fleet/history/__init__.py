@@ -1,0 +1,1 @@
+"""Runs and the last known state, in SQLite through SQLAlchemy Core."""

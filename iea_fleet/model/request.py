@@ -1,0 +1,206 @@
+"""Everything the tool can do to a workstation, and every answer it can get. A closed set of frozen values.
+
+A transport takes a batch of requests and returns one answer for each, in order. A batch is carried out as if in
+order; consecutive reads, and consecutive replacements, may travel together. When a writing request of a batch is not
+``Done``, the writing requests after it in that batch are answered ``NotTried``. A lost connection is a
+``TransportError``, never an answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+ABSENT: Final = "absent"
+"""Stands where a digest would: there is no such file."""
+
+
+def digest(content: bytes) -> str:
+    """The digest by which a file's content is known in plans and requests.
+
+    >>> digest(b"")[:14]
+    'sha256:e3b0c44'
+    """
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """Read a whole file. Answers: FileContent, Absent, Failed (``too_large`` beyond ``limit`` bytes)."""
+
+    path: str
+    limit: int = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ListFolder:
+    """List the names in a folder, sorted. Answers: FolderListing, Absent, Failed."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """Look at a file or folder itself, never through a link. Answers: FileStat, Absent, Failed."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceFile:
+    """Put ``content`` where ``expected`` is (a digest, or ABSENT). Answers: Done, Moved, Failed, NotTried.
+
+    The file is whole at every moment, the old or the new one. Owner, group and mode are kept. ``private``: a new
+    file is readable by its owner and administrators alone.
+    """
+
+    path: str
+    content: bytes = field(repr=False)
+    expected: str
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFile:
+    """Remove a file whose content still has the digest ``expected``. Answers: Done, Moved, Failed, NotTried."""
+
+    path: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class MakeFolder:
+    """Make a folder that is not there. Answers: Done, Moved (something is there already), Failed, NotTried."""
+
+    path: str
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunAction:
+    """Run a program of the layout, argv as it stands, no shell's word splitting. Answers: Ran, Failed, NotTried.
+
+    ``timeout`` in seconds. ``reads``: the layout's word that it changes nothing.
+    """
+
+    argv: tuple[str, ...]
+    stdin: bytes = field(default=b"", repr=False)
+    timeout: float = 30
+    reads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUrl:
+    """Ask whether the workstation reaches a web address. Answers: Reached, NotReached, Failed.
+
+    ``timeout`` in seconds. ``ca_file`` is a path on the controller; None is the controller's own trust store.
+    """
+
+    url: str
+    timeout: float = 15
+    ca_file: str | None = None
+
+
+Reading = ReadFile | ListFolder | Stat | OpenUrl
+Writing = ReplaceFile | RemoveFile | MakeFolder
+Request = Reading | Writing | RunAction
+
+
+def changes_workstation(request: Request) -> bool:
+    """Whether a read-only session has to refuse this request."""
+    return isinstance(request, Writing) or (isinstance(request, RunAction) and not request.reads)
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """The bytes of a file, and their digest."""
+
+    content: bytes = field(repr=False)
+    digest: str
+
+    @classmethod
+    def of(cls, content: bytes) -> FileContent:
+        """The answer for these bytes."""
+        return cls(content, digest(content))
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """There is no such file or folder; nothing else is meant by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderListing:
+    """The sorted names in a folder, without ``.`` and ``..``."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """What a path is. ``modified`` is seconds since 1970 by the workstation's clock; ``mode`` the POSIX bits."""
+
+    kind: Literal["file", "folder", "link", "other"]
+    size: int
+    owner: str
+    mode: int | None
+    modified: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The change was made. ``digest`` is that of the new content (ABSENT after a removal, "" for a folder)."""
+
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Nothing was changed: something else than expected is there (``found``: its digest, or ABSENT)."""
+
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotTried:
+    """A writing request of the same batch failed before this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The action ended. Its output may hold anything, so it is not shown by itself."""
+
+    exit_code: int
+    stdout: bytes = field(repr=False)
+    stderr: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The server answered with an HTTP status below 500. ``note`` tells of a redirect, in words."""
+
+    seconds: float
+    http_status: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotReached:
+    """The server was not reached, and the stage at which it ended."""
+
+    stage: Literal["connect", "tls", "certificate", "answer"]
+    reason_code: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The workstation could not do this one request; nothing was changed by it. The session goes on."""
+
+    reason_code: str
+    reason: str
+
+
+Answer = FileContent | Absent | FolderListing | FileStat | Done | Moved | NotTried | Ran | Reached | NotReached | Failed

@@ -1,0 +1,38 @@
+"""A run: one execution of a command, who started it, from which files, and what happened on each workstation."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Command = Literal["plan", "apply", "drift", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution. ``files`` maps each file that was read to its digest; times are UTC.
+
+    ``ended_at`` is None while it runs, and for ever when it died. ``selected`` counts the workstations it was for.
+    """
+
+    id: str
+    command: Command
+    inventory: str
+    playbook: str
+    started_at: dt.datetime
+    user: str
+    host: str
+    selected: int
+    files: Mapping[str, str] = field(default_factory=dict)
+    ended_at: dt.datetime | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the history knows of one resource of one workstation: what we last wrote or saw right, and when."""
+
+    values: Mapping[str, str | bool | int | float | None]
+    right_at: dt.datetime

@@ -1,0 +1,1 @@
+"""Matrix, plan and run as tables and documents. Pure functions and templates."""

@@ -1,0 +1,1 @@
+"""What can be configured, one file a kind. Pure: state from answers, edits from differences."""

@@ -1,0 +1,1 @@
+"""Where secrets are kept. The only room that reads one."""

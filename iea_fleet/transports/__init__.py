@@ -1,0 +1,1 @@
+"""Ways to reach a workstation. The only room that imports paramiko; its exceptions stop at this door."""

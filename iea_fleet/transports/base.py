@@ -1,0 +1,60 @@
+"""What every transport offers: a session that carries out batches of requests on one workstation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+from pydantic import SecretStr
+
+from iea_fleet.model.inventory import Jump
+from iea_fleet.model.request import Answer, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Everything a transport needs to open a session on one workstation, secrets resolved, trust decided.
+
+    ``host_keys`` are the pinned keys (``ssh-ed25519 AAAA…``), none of them means unknown. ``owners`` maps the base64
+    of known host keys to the workstation that owns them, so that an alarm can name it. ``timeout`` is seconds
+    without an answer, ``deadline`` seconds for the whole session.
+    """
+
+    workstation: str
+    address: str
+    port: int
+    user: str
+    timeout: float = 20
+    deadline: float = 300
+    password: SecretStr | None = None
+    key_file: str | None = None
+    key_passphrase: SecretStr | None = None
+    agent: bool = False
+    jump: Jump | None = None
+    host_keys: tuple[str, ...] = ()
+    owners: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Session(Protocol):
+    """One connection to one workstation. A context manager; closing it leaves no socket and no thread."""
+
+    @property
+    def round_trips(self) -> int:
+        """How often this session waited for the workstation, since it was let in."""
+        ...
+
+    def carry_out(self, requests: Sequence[Request]) -> list[Answer]:
+        """One answer for each request, in order. TransportError when the connection is of no more use.
+
+        A read-only session raises PermissionError for a request that changes the workstation: that is a fault of
+        ours, not of the user.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the session; more than once does no harm."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
