@@ -105,6 +105,7 @@ Port = Annotated[Whole, Field(ge=1, le=65535)]
 Seconds = Annotated[Whole, Field(ge=1, le=86400)]
 TransportName = Literal["ssh", "winrm", "none"]
 WorkstationKey = Annotated[str, StringConstraints(strict=True, max_length=64, pattern=_WORKSTATION)]
+BackendName = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z][a-z0-9_-]*$")]
 Variable = Text | Whole
 
 
@@ -294,9 +295,7 @@ class InventoryFile(Part):
     include: Texts = ()
     layout: Text | None = None
     contact: Contact | None = None
-    secrets: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")], Backend] = Field(
-        default_factory=dict
-    )
+    secrets: dict[BackendName, Backend] = Field(default_factory=dict)
     net_entreprises_service: NetEntreprisesService | None = None
     identities: dict[Name, Identity] = Field(default_factory=dict)
     defaults: Settings | None = None
