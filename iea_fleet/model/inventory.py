@@ -52,6 +52,15 @@ def _is_web_address(text: str) -> str:
     return text
 
 
+def is_web_address(text: str) -> bool:
+    """Whether a text is an http or https address of a server, with nothing around it."""
+    try:
+        _is_web_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_host_key(text: str) -> str:
     if not _HOST_KEY.fullmatch(text):
         raise ValueError("is no host key; copy the line of ssh-keyscan without the name, like: ssh-ed25519 AAAA…")
