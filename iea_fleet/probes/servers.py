@@ -32,8 +32,8 @@ def requests(target: Target, addresses: Mapping[str, Scalar]) -> dict[str, OpenU
     }
 
 
-def judge(setting: str, answer: Answer | None) -> Cell:
-    """The verdict on one address; None when what the workstation has there is no web address, or nothing."""
+def judge(setting: str, found: Scalar, answer: Answer | None) -> Cell:
+    """The verdict on one address; ``found`` is what the setting holds, None when that is not known."""
     address = f"{NAME}.{setting}"
     match answer:
         case Reached(seconds, _, note):
@@ -42,9 +42,9 @@ def judge(setting: str, answer: Answer | None) -> Cell:
             return Cell(address, Status.BAD, reason, reason_code, seconds=seconds)
         case Failed(reason_code, reason):
             return Cell(address, Status.UNKNOWN, reason, reason_code)
+        case None if found is None:
+            return Cell(address, Status.UNKNOWN, "which address the workstation uses is not known", "no_address")
         case None:
-            return Cell(
-                address, Status.BAD, "what stands there on the workstation is no address of a server", "no_address"
-            )
+            return Cell(address, Status.BAD, "what the workstation has there is no address of a server", "not_an_address")
         case _:
             raise AssertionError(f"an address was answered by {type(answer).__name__}")
