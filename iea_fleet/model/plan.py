@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from iea_fleet.model.layout import Scalar
+from iea_fleet.model.layout import FormatName, Scalar
 from iea_fleet.model.matrix import Cell, Difference
 
 
@@ -19,7 +19,7 @@ class Edit:
     """
 
     path: str
-    format: str
+    format: FormatName
     encoding: str | None
     values: Mapping[str, Scalar]
     expected: str

@@ -45,6 +45,6 @@ def judge(setting: str, found: Scalar, answer: Answer | None) -> Cell:
         case None if found is None:
             return Cell(address, Status.UNKNOWN, "which address the workstation uses is not known", "no_address")
         case None:
-            return Cell(address, Status.BAD, "what the workstation has there is no address of a server", "not_an_address")
+            return Cell(address, Status.BAD, "what stands there is no address of a server", "not_an_address")
         case _:
             raise AssertionError(f"an address was answered by {type(answer).__name__}")

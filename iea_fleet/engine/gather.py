@@ -1,0 +1,54 @@
+"""Reading a workstation: everything a command needs to know, in one batch."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from iea_fleet.core import planner
+from iea_fleet.core.planner import Reading
+from iea_fleet.engine import clock
+from iea_fleet.model.playbook import ProbeName
+from iea_fleet.model.request import Answer, FileContent, ReadFile, Request, Stat
+from iea_fleet.model.target import Target
+from iea_fleet.probes import state, version
+from iea_fleet.transports.base import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a workstation answered, and what its resources are by that."""
+
+    answers: Mapping[Request, Answer] = field(repr=False)
+    reading: Reading
+    at: dt.datetime
+
+    def answer(self, request: Request | None) -> Answer | None:
+        """The answer to a request of this batch; None when it was not asked."""
+        return self.answers.get(request) if request else None
+
+    def file(self, requests: Iterable[ReadFile]) -> Answer | None:
+        """The answer to a probe's only read; None when the layout gives it none."""
+        return next((self.answers.get(request) for request in requests), None)
+
+    def content(self, path: str) -> bytes | None:
+        """The bytes that were read from a path; None when there were none."""
+        answer = self.answers.get(ReadFile(path))
+        return answer.content if isinstance(answer, FileContent) else None
+
+
+def gather(session: Session, target: Target, probes: Sequence[ProbeName], *, for_writing: bool = False) -> Gathered:
+    """Read the settings and what the probes want, in one batch; before writing also what the preconditions want."""
+    requests: dict[Request, None] = dict.fromkeys(planner.reads(target))
+    if "state" in probes or for_writing:
+        requests.update(dict.fromkeys(state.reads(target)))
+    if "version" in probes or for_writing:
+        requests.update(dict.fromkeys(version.reads(target)))
+    if for_writing:
+        requests.update(
+            dict.fromkeys(Stat(target.files[name]) for name in ("lock_file", "state_file") if name in target.files)
+        )
+    answers = dict(zip(requests, session.carry_out(tuple(requests)), strict=True)) if requests else {}
+    at = clock.now()
+    return Gathered(answers, planner.observe(target, answers.__getitem__, at), at)

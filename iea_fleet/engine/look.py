@@ -1,0 +1,27 @@
+"""Looking at a workstation: plan, drift and status. Nothing is written; the session refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from iea_fleet.core import matrix, planner
+from iea_fleet.engine import clock, verify
+from iea_fleet.engine.gather import gather
+from iea_fleet.engine.outcome import Outcome
+from iea_fleet.model.matrix import Row
+from iea_fleet.model.playbook import ProbeName
+from iea_fleet.model.run import Memory
+from iea_fleet.model.target import Target
+from iea_fleet.transports.base import Session
+
+
+def look(session: Session, target: Target, probes: Sequence[ProbeName], memories: Mapping[str, Memory]) -> Outcome:
+    """Read the settings, compare them with the files, and ask the probes, if any."""
+    gathered = gather(session, target, probes)
+    plan = planner.plan(target, gathered.reading, memories)
+    cells = plan.cells
+    if hold := target.held_on(clock.today()):
+        cells = matrix.held(cells, hold)
+    cells += verify.probe(session, target, probes, gathered, {})
+    row = Row(target.name, target.office, cells)
+    return Outcome(row, planner.memories(target, plan.cells, gathered.at), plan)
