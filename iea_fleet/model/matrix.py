@@ -61,11 +61,20 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What an address was when it could last be looked at, and when that was (UTC)."""
+
+    status: Status
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """What is known of one address (``server_connection``, ``servers.update_url``) of one workstation.
 
-    ``reason`` is a sentence for people, ``reason_code`` stays the same between releases. ``seconds`` is how long a
-    server took to answer.
+    ``reason`` is a sentence for people, ``reason_code`` stays the same between releases. ``observed_at`` is when this
+    status was found. ``seconds`` is how long a server took to answer. ``last_seen`` comes from the history, where
+    the status itself says nothing about what is there (an offline workstation).
     """
 
     address: str
@@ -75,6 +84,7 @@ class Cell:
     observed_at: dt.datetime | None = None
     differences: tuple[Difference, ...] = ()
     seconds: float | None = None
+    last_seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from iea_fleet.model.layout import Scalar
+from iea_fleet.model.matrix import Status
+
 Command = Literal["plan", "apply", "drift", "status"]
 
 
@@ -34,5 +37,17 @@ class Run:
 class Memory:
     """What the history knows of one resource of one workstation: what we last wrote or saw right, and when."""
 
-    values: Mapping[str, str | bool | int | float | None]
+    values: Mapping[str, Scalar]
     right_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as the history kept it. ``summary`` counts its workstations by status, worst first.
+
+    ``offices`` maps each office of the inventory, as it was then, to its title.
+    """
+
+    run: Run
+    summary: Mapping[Status, int] = field(default_factory=dict)
+    offices: Mapping[str, str] = field(default_factory=dict)
