@@ -1,0 +1,48 @@
+# `make demo` and `make test` are all a newcomer needs: Python 3.11 or later, git and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+JOBS ?= 2
+
+.PHONY: help demo test check schemas bench clean packages
+
+help:  ## Show this list.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "iea-fleet needs Python 3.11 or later")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.lab: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install -c requirements/development.txt -e '.[lab]'
+	@touch $@
+
+$(VENV)/.development: requirements/development.txt pyproject.toml | $(VENV)/bin/python
+	$(PIP) install -r requirements/development.txt -e '.[lab]'
+	@touch $@ $(VENV)/.lab
+
+demo: $(VENV)/.lab  ## The whole product on a simulated network of this machine, in a minute.
+	@PATH="$(abspath $(BIN)):$$PATH" scripts/demo
+
+packages:
+	@scripts/packages
+
+test: $(VENV)/.development packages  ## The whole suite.
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+check: $(VENV)/.development  ## Style, types, contracts, schemas and docs.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/fresh.py
+
+schemas: $(VENV)/.development  ## Write schemas/ and docs/commands.md anew from the code.
+	$(BIN)/python scripts/fresh.py --write
+
+bench: $(VENV)/.development packages  ## Figures beside a bare paramiko script, on a real sshd.
+	$(BIN)/python scripts/bench.py $(ARGS)
+
+clean:  ## Remove what make made.
+	rm -rf $(VENV) .lab dist
