@@ -1,1 +1,11 @@
-"""A simulated network on loopback: workstations over real SSH, the IEA servers over real TLS."""
+"""The simulated network: workstations and servers on loopback, in a process of their own, reached through the wire.
+
+Needs the extra ``lab``; importing this needs nothing.
+"""
+
+from __future__ import annotations
+
+from iea_fleet.lab.faults import FAULTS, SERVERS
+from iea_fleet.lab.lifecycle import LabInfo, WorkstationInfo, break_, down, mend, status, up
+
+__all__ = ["FAULTS", "SERVERS", "LabInfo", "WorkstationInfo", "break_", "down", "mend", "status", "up"]

@@ -1,0 +1,222 @@
+"""The lab's process: every workstation and server in one asyncio loop, until it is told to stop.
+
+Started by ``lifecycle.up`` as ``python -m iea_fleet.lab.daemon DIR OFFICES WORKSTATIONS LOCK READY``; the last two are
+inherited descriptors: the lock that it holds while it lives, and the pipe on which it says that everything answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import difflib
+import hmac
+import json
+import logging
+import os
+import resource
+import secrets
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import yaml
+
+from iea_fleet.errors import LabError
+from iea_fleet.lab.control import LOCK, Contact
+from iea_fleet.lab.faults import SERVERS, Fault
+from iea_fleet.lab.iea_servers import IeaServers, client_tls
+from iea_fleet.lab.installation import old_installation
+from iea_fleet.lab.inventory import Reached, Wanted, inventory_text, lay_out
+from iea_fleet.lab.maintenance import Outside
+from iea_fleet.lab.ports import HOST
+from iea_fleet.lab.ssh_server import KEY_KIND, SshWorkstation
+from iea_fleet.lab.workstation import Workstation
+from iea_fleet.model.layout import Layout
+
+_SPARE_FILES = 500
+_LOOK_EVERY = 2.0
+_MADE_BY_US = ("inventory.yml", "ca.pem", "id_ed25519", "workstations")
+_journal = logging.getLogger("iea_fleet.lab")
+
+
+class Lab:
+    """A whole network. ``directory`` belongs to it."""
+
+    def __init__(self, directory: Path, offices: int, workstations: int) -> None:
+        self.directory = directory
+        self.offices = lay_out(offices, workstations)
+        self.token = secrets.token_hex(16)
+        self.workstations: dict[str, SshWorkstation] = {}
+        self.servers = IeaServers(self._verdict)
+        self.servers_down = False
+
+    async def start(self) -> None:
+        """Lay out the files, open every port, write the inventory. OSError when this machine lacks something."""
+        for name in _MADE_BY_US:
+            left = self.directory / name
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        (self.directory / ".gitignore").write_text("*\n")
+        (self.directory / "ca.pem").write_bytes(self.servers.ca_pem)
+        key_file = self.directory / "id_ed25519"
+        key = asyncssh.generate_private_key(KEY_KIND, comment="iea-fleet lab")
+        with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(key.export_private_key())
+        layout = Layout.model_validate(yaml.safe_load(files("iea_fleet").joinpath("layouts/lab.yml").read_bytes()))
+        outside = Outside((self.servers.port,), client_tls(self.servers.ca_pem))
+        public = key.convert_to_public()
+        await self.servers.start()
+        for office in self.offices:
+            for name in office.workstations:
+                one = Workstation(name, office.name, self.directory / "workstations" / name, layout)
+                one.install(old_installation(len(self.workstations), self.servers.port))
+                self.workstations[name] = SshWorkstation(one, outside, public)
+                self.workstations[name].open()
+        self._write_inventory(key_file)
+
+    def close(self) -> None:
+        """Let go of every client and port."""
+        for one in self.workstations.values():
+            one.close()
+        self.servers.close()
+
+    async def answer(self, request: Mapping[str, str]) -> dict[str, Any]:
+        """Do what a command asks: ``status``, ``break`` or ``mend``. LabError when it cannot be."""
+        match request["do"]:
+            case "break":
+                await self._break(request["workstation"], Fault.parse(request["fault"]))
+            case "mend" if request["workstation"] == SERVERS:
+                await self.servers.start()
+                self.servers_down = False
+            case "mend":
+                self._named(request["workstation"]).mend()
+        if request["do"] != "status":
+            _journal.info("%s: %s %s", request["workstation"], request["do"], request.get("fault", ""))
+        return self.status()
+
+    def status(self) -> dict[str, Any]:
+        """What ``lab status`` shows."""
+        return {
+            "pid": os.getpid(),
+            "authentication_url": self.servers.authentication_url,
+            "update_url": self.servers.update_url,
+            "servers_down": self.servers_down,
+            "workstations": [
+                {
+                    "name": name,
+                    "office": one.workstation.office,
+                    "port": one.port,
+                    "faults": [str(fault) for fault in one.workstation.faults.values()],
+                }
+                for name, one in self.workstations.items()
+            ],
+        }
+
+    async def _break(self, name: str, fault: Fault) -> None:
+        if (name == SERVERS) != (fault.kind == "servers-down"):
+            raise LabError(f"{fault} is no fault of {name}", f"servers-down, and nothing else, is for « {SERVERS} »")
+        if name == SERVERS:
+            self.servers.stop()
+            self.servers_down = True
+        else:
+            self._named(name).spoil(fault)
+
+    def _named(self, name: str) -> SshWorkstation:
+        if name in self.workstations:
+            return self.workstations[name]
+        near = difflib.get_close_matches(name, self.workstations, n=1, cutoff=0.1) or list(self.workstations)[:1]
+        raise LabError(f"the lab has no workstation {name!r}", f"did you mean {near[0]}?")
+
+    def _verdict(self, name: str) -> str:
+        faults = self.workstations[name].workstation.faults if name in self.workstations else {"licence": None}
+        return "refus" if "refused" in faults else "licence" if "licence" in faults else "accepte"
+
+    def _write_inventory(self, key_file: Path) -> None:
+        name = f"Lab {dt.datetime.now().astimezone():%Y-%m-%d %H:%M} {secrets.token_hex(2)}"
+        wanted = Wanted(self.servers.authentication_url, self.servers.update_url, key_file, "ca.pem")
+        reached = {name: Reached(one.port, one.host_key) for name, one in self.workstations.items()}
+        text = inventory_text(name, wanted, self.offices, reached)
+        (self.directory / "inventory.yml").write_text(text, encoding="utf-8")
+
+
+async def _serve_commands(lab: Lab) -> asyncio.Server:
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            async with asyncio.timeout(10):
+                request = json.loads(await reader.readline())
+                if hmac.compare_digest(str(request.pop("token")), lab.token):
+                    try:
+                        answer = await lab.answer(request)
+                    except LabError as error:
+                        answer = {"error": [error.sentence, error.hint]}
+                    writer.write(json.dumps(answer).encode())
+                    await writer.drain()
+        writer.close()
+
+    return await asyncio.start_server(converse, HOST, 0)
+
+
+async def _run(lab: Lab, lock: int, ready: int) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        await lab.start()
+        commands = await _serve_commands(lab)
+        Contact(os.getpid(), commands.sockets[0].getsockname()[1], lab.token).write(lock)
+        # Fails when the command that started us is gone: then nobody knows of us, and we must not stay.
+        os.write(ready, json.dumps(lab.status()).encode())
+        os.close(ready)
+        _journal.info("%d workstations answer", len(lab.workstations))
+        while not stopped.is_set() and _is_ours(lab.directory / LOCK, lock):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), _LOOK_EVERY)
+        commands.close()
+        _journal.info("stopped%s", "" if stopped.is_set() else ": the folder of the lab is gone")
+    finally:
+        lab.close()
+
+
+def _is_ours(path: Path, lock: int) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(lock).st_ino
+    except OSError:
+        return False
+
+
+def _allow_open_files(wanted: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise LabError(
+            f"this machine allows {hard} open files, and the lab needs {wanted}",
+            "ask for fewer workstations, or raise the limit: ulimit -Hn",
+        )
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def main(arguments: list[str]) -> int:
+    """Run a lab until SIGTERM; what goes wrong before it is ready is told on the pipe."""
+    directory, offices, workstations, lock, ready = Path(arguments[0]), *map(int, arguments[1:])
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        _allow_open_files(workstations + _SPARE_FILES)
+        asyncio.run(_run(Lab(directory, offices, workstations), lock, ready))
+    except (LabError, OSError) as error:
+        told = error if isinstance(error, LabError) else LabError(f"the lab cannot start: {error}")
+        _journal.error("%s", told)
+        with contextlib.suppress(OSError):
+            os.write(ready, json.dumps({"error": [told.sentence, told.hint]}).encode())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,63 @@
+"""What can be wrong in the lab: the kinds of faults, and how a person writes one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from iea_fleet.errors import LabError
+
+FAULTS: Mapping[str, str] = {
+    "offline": "switched off: nothing listens on its port",
+    "hang": "accepts connections and then says nothing",
+    "slow=MS": "every file request and every program waits MS milliseconds",
+    "drop-after=N": "loses each connection once its Nth request was carried out, before the answer",
+    "drop-before=N": "loses each connection when its Nth request arrives, which is not carried out",
+    "read-only": "refuses every write: permission denied",
+    "disk-full": "files can be made and nothing written into them; no space is free",
+    "edited": "somebody unticked « Sécurisé » (or, where it was off, cut /updates from the update address)",
+    "port-80": "the leftover of the fiche of V70: both addresses lead to port 80",
+    "refused": "the authentication server answers « Autorisation refusée » to this workstation",
+    "licence": "the authentication server answers « Licence d'installation non reconnue » to this workstation",
+    "assistance": "somebody turned the assistance mode on: scarabée rouge",
+    "iea-open": "IEA is open on this workstation",
+    "new-host-key": "presents another host key, as after a reinstallation",
+    "garbage": "the settings file holds bytes that nobody can read",
+    "servers-down": "nothing listens on the port of the IEA servers; for « servers » in place of a workstation",
+}
+"""Every fault with a sentence. What follows ``=`` stands for a number."""
+
+SERVERS = "servers"
+"""Stands where a workstation's name would, for the fault of the IEA servers."""
+
+_MOST = {"slow": 60_000, "drop-after": 100_000, "drop-before": 100_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault in force; ``amount`` is milliseconds or a number of requests, 0 where the kind has none."""
+
+    kind: str
+    amount: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}={self.amount}" if self.amount else self.kind
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """Read what a person wrote, such as ``slow=200``. LabError names the known faults.
+
+        >>> Fault.parse("slow=200")
+        Fault(kind='slow', amount=200)
+        """
+        kind, equals, number = text.strip().partition("=")
+        if kind in _MOST:
+            if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= _MOST[kind]:
+                raise LabError(f"{text!r} lacks its number", f"write it like {kind}=5, from 1 to {_MOST[kind]}")
+            return cls(kind, int(number))
+        if kind not in FAULTS or equals:
+            near = difflib.get_close_matches(kind, [name.partition("=")[0] for name in FAULTS], n=1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise LabError(f"{text!r} is no fault of the lab", f"{meant}known are {', '.join(FAULTS)}")
+        return cls(kind)

@@ -1,0 +1,131 @@
+"""The lab as an inventory: offices, workstations, and the file that a person would have written about them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iea_fleet.lab.ports import HOST
+from iea_fleet.lab.ssh_server import USER
+
+_PLACES = (
+    ("nancy", "Maison des associations, Nancy"),
+    ("toul", "Antenne de Toul"),
+    ("epinal", "Comité départemental, Épinal"),
+    ("metz", "Maison des sports, Metz"),
+    ("bar-le-duc", "Foyers ruraux, Bar-le-Duc"),
+    ("verdun", "Antenne de Verdun"),
+    ("luneville", "Centre socioculturel, Lunéville"),
+    ("saint-die", "Antenne de Saint-Dié-des-Vosges"),
+    ("thionville", "Maison des associations, Thionville"),
+    ("sarreguemines", "Antenne de Sarreguemines"),
+    ("strasbourg", "Maison des syndicats, Strasbourg"),
+    ("colmar", "Centre Europe, Colmar"),
+    ("mulhouse", "Carré des associations, Mulhouse"),
+    ("selestat", "Antenne de Sélestat"),
+    ("reims", "Maison de la vie associative, Reims"),
+    ("troyes", "Maison des associations, Troyes"),
+    ("chaumont", "Ligue de l'enseignement, Chaumont"),
+    ("charleville", "Antenne de Charleville-Mézières"),
+    ("chalons", "Comité régional, Châlons-en-Champagne"),
+    ("vittel", "Antenne de Vittel"),
+)
+_PLAIN = re.compile(r"[A-Za-z0-9/_][\w/.+-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A place with the names of its workstations."""
+
+    name: str
+    title: str
+    workstations: tuple[str, ...]
+
+
+def lay_out(offices: int, workstations: int) -> list[Office]:
+    """So many offices with so many workstations in all, spread evenly; at least one in each.
+
+    >>> [office.workstations for office in lay_out(2, 3)]
+    [('nancy-01', 'nancy-02'), ('toul-01',)]
+    """
+    laid = []
+    for number, size in enumerate(_shares(offices, workstations)):
+        again, place = divmod(number, len(_PLACES))
+        name, title = _PLACES[place]
+        if again:
+            name, title = f"{name}-{again + 1}", f"{title} ({again + 1})"
+        digits = max(2, len(str(size)))
+        laid.append(Office(name, title, tuple(f"{name}-{one:0{digits}}" for one in range(1, size + 1))))
+    return laid
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How one workstation is reached."""
+
+    port: int
+    host_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the inventory asks for and with what its user comes in."""
+
+    authentication_url: str
+    update_url: str
+    key_file: Path
+    ca_file: str
+
+
+def inventory_text(name: str, wanted: Wanted, offices: Sequence[Office], reached: dict[str, Reached]) -> str:
+    """The inventory as YAML. ``reached`` is by the name of the workstation."""
+    return "\n".join((*_head(name, wanted), *(line for office in offices for line in _office(office, reached)), ""))
+
+
+def _head(name: str, wanted: Wanted) -> Iterator[str]:
+    yield "# The simulated network of « iea-fleet lab up », which writes this file anew each time it starts."
+    yield "# Every server in it is on this machine and speaks only to it."
+    yield "version: 1"
+    yield f"name: {json.dumps(name)}"
+    yield "layout: lab                          # where a lab workstation keeps its settings; shipped with iea-fleet"
+    yield ""
+    yield "defaults:"
+    yield "  connection:"
+    yield "    transport: ssh"
+    yield f"    user: {USER}"
+    yield f"    key_file: {_scalar(str(wanted.key_file))}"
+    yield "    timeout: 10"
+    yield "  server_connection:                 # what every workstation should be set to"
+    yield "    secure: true                     # the box « Sécurisé »"
+    yield f"    authentication_url: {wanted.authentication_url}"
+    yield f"    update_url: {wanted.update_url}"
+    yield f"    ca_file: {wanted.ca_file}                  # the lab has a certificate authority of its own"
+    yield ""
+    yield "offices:"
+
+
+def _office(office: Office, reached: dict[str, Reached]) -> Iterator[str]:
+    kind = "network            # réseau" if len(office.workstations) > 1 else "standalone         # monoposte"
+    yield f"  {office.name}:"
+    yield f"    title: {office.title}"
+    yield f"    installation: {kind}"
+    yield "    workstations:"
+    for name in office.workstations:
+        yield f"      {name}:"
+        yield f"        address: {HOST}"
+        yield f"        connection: {{port: {reached[name].port}}}"
+        yield f"        host_keys: [{reached[name].host_key}]"
+    yield ""
+
+
+def _scalar(text: str) -> str:
+    """Plain where YAML cannot mistake it, quoted otherwise (a JSON string is a YAML string)."""
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _shares(parts: int, whole: int) -> Iterator[int]:
+    each, more = divmod(whole, parts)
+    yield from (each + (number < more) for number in range(parts))

@@ -1,0 +1,265 @@
+"""A lab workstation on the wire: SSH with one user and one key, files, programs, and forwarded connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import shlex
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, cast
+
+import asyncssh
+
+from iea_fleet.errors import LabError
+from iea_fleet.lab.faults import Fault
+from iea_fleet.lab.maintenance import Outside, relaunch
+from iea_fleet.lab.network import NoRouteError, route
+from iea_fleet.lab.ports import Door
+from iea_fleet.lab.sftp_files import Files
+from iea_fleet.lab.workstation import Workstation
+
+USER = "iea-admin"
+KEY_KIND = "ssh-ed25519"
+_journal = logging.getLogger("iea_fleet.lab")
+
+
+class SshWorkstation:
+    """One workstation behind its port. ``client_key`` is the one key that is let in."""
+
+    def __init__(self, workstation: Workstation, outside: Outside, client_key: asyncssh.SSHKey) -> None:
+        self.workstation = workstation
+        self.outside = outside
+        self.client_key = client_key
+        self.relaunching = asyncio.Lock()
+        self.visits: set[Visit] = set()
+        self._door = Door(self._welcome)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._silent: list[socket.socket] = []
+        self._first_key = asyncssh.generate_private_key(KEY_KIND)
+        self._options = self._with_key(self._first_key)
+
+    @property
+    def port(self) -> int:
+        """Where it is reached, for the whole life of the lab."""
+        return self._door.port
+
+    @property
+    def host_key(self) -> str:
+        """The host key it was installed with, as a known_hosts line writes it."""
+        return self._first_key.export_public_key().decode("ascii").strip()
+
+    def open(self) -> None:
+        """Let clients in."""
+        self._door.open()
+
+    def close(self) -> None:
+        """Drop every client and give the port back."""
+        self._door.close()
+        self._hang_up()
+
+    def spoil(self, fault: Fault) -> None:
+        """Bring a fault into force. LabError when it cannot be."""
+        self.workstation.spoil(fault)
+        if fault.kind == "offline":
+            self._door.shut()
+            self._hang_up()
+        elif fault.kind == "new-host-key":
+            self._options = self._with_key(asyncssh.generate_private_key(KEY_KIND))
+
+    def mend(self) -> None:
+        """End all faults. LabError when the workstation's port is no longer to be had."""
+        if "hang" in self.workstation.faults:
+            self._hang_up()
+        self.workstation.mend()
+        self._options = self._with_key(self._first_key)
+        try:
+            self._door.open()
+        except OSError as error:
+            raise LabError(f"{self.workstation.name} cannot listen again: {error}", "start the lab anew") from error
+
+    def _with_key(self, key: asyncssh.SSHKey) -> asyncssh.SSHServerConnectionOptions:
+        return asyncssh.SSHServerConnectionOptions(
+            options=_shared_options(), server_host_keys=[key], server_factory=lambda: Visit(self)
+        )
+
+    def _welcome(self, connection: socket.socket) -> None:
+        if "hang" in self.workstation.faults:
+            self._silent.append(connection)
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        try:
+            await asyncssh.run_server(connection, options=self._options)
+        except (OSError, asyncssh.Error) as error:
+            _journal.info("%s: a client was not let in: %s", self.workstation.name, error)
+
+    def _hang_up(self) -> None:
+        for visit in tuple(self.visits):
+            visit.lose()
+        for task in tuple(self._tasks):
+            task.cancel()
+        for connection in self._silent:
+            connection.close()
+        self._silent.clear()
+
+
+class Visit(asyncssh.SSHServer):
+    """One connection to one workstation: who may come in, what may be asked, and how often it was."""
+
+    def __init__(self, host: SshWorkstation) -> None:
+        self.workstation = host.workstation
+        self.lost = False
+        self._host = host
+        self._asked = 0
+        self._connection: asyncssh.SSHServerConnection | None = None
+
+    def note(self, event: str) -> None:
+        """Write a line of the journal."""
+        _journal.info("%s: %s", self.workstation.name, event)
+
+    def lose(self) -> None:
+        """Cut the connection without a word."""
+        self.lost = True
+        if self._connection is not None:
+            self._connection.abort()
+
+    @contextlib.asynccontextmanager
+    async def request(self) -> AsyncIterator[None]:
+        """One SFTP request, program or forwarded connection, under the faults ``slow`` and ``drop-…``."""
+        self._asked += 1
+        number, faults = self._asked, self.workstation.faults
+        if (before := faults.get("drop-before")) and number >= before.amount:
+            self._drop(number)
+        if slow := faults.get("slow"):
+            await asyncio.sleep(slow.amount / 1000)
+        try:
+            yield
+        finally:
+            if (after := faults.get("drop-after")) and number >= after.amount:
+                self._drop(number)
+
+    def _drop(self, number: int) -> None:
+        if not self.lost:
+            self.note(f"connection dropped at request {number}")
+        self.lose()
+        raise asyncssh.SFTPConnectionLost("dropped")
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Remember the connection, so that a fault can cut it."""
+        self._connection = conn
+        self._host.visits.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncssh's
+        """Forget the connection."""
+        self.lost = True
+        self._host.visits.discard(self)
+
+    def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - asyncssh's
+        """Nobody comes in without a key."""
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        """Keys are the only way in."""
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """One user, one key."""
+        return username == USER and key == self._host.client_key
+
+    def auth_completed(self) -> None:
+        """Somebody is in."""
+        self.note("a client came in")
+
+    def connection_requested(
+        self,
+        dest_host: str,
+        dest_port: int,
+        orig_host: str,  # noqa: ARG002 - asyncssh's
+        orig_port: int,  # noqa: ARG002 - asyncssh's
+    ) -> Coroutine[Any, Any, asyncssh.SSHTCPSession[bytes]]:
+        """A connection through this workstation; refused in the words of OpenSSH."""
+        return self._forward(dest_host, dest_port)
+
+    async def _forward(self, host: str, port: int) -> asyncssh.SSHTCPSession[bytes]:
+        assert self._connection is not None
+        async with self.request():
+            try:
+                there = route(host, port, self._host.outside.ports)
+                return cast("asyncssh.SSHTCPSession[bytes]", await self._connection.forward_connection(*there))
+            except NoRouteError as error:
+                raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, error.strerror or "") from error
+            except asyncssh.ChannelOpenError as error:
+                raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "Connection refused") from error
+
+    async def run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        """Run what a client asked for as the login shell would, and end with its exit code."""
+        try:
+            async with self.request():
+                code, out, err = await self._run(process.command or "")
+        except asyncssh.SFTPConnectionLost:
+            return
+        process.stdout.write(out.encode())
+        process.stderr.write(err.encode())
+        process.exit(code)
+
+    async def _run(self, command: str) -> tuple[int, str, str]:
+        argv = _argv(command)
+        program = self.workstation.layout.actions["relaunch_authentication"].run
+        if not argv:
+            return 1, "", "this workstation of the lab offers no shell\n"
+        if argv[0] != program[0]:
+            self.note(f"no such program: {argv[0]!r}")
+            return 127, "", f"sh: 1: {argv[0]}: not found\n"
+        if argv != program:
+            return 2, "", f"usage: {shlex.join(program)}\n"
+        try:
+            async with self._host.relaunching:
+                state = await relaunch(self.workstation, self._host.outside)
+        except OSError as error:
+            self.note(f"authentication relaunched, and the state cannot be written: {error}")
+            return 1, "", f"{program[0]}: {error}\n"
+        self.note(f"authentication relaunched: {state}")
+        return 0, f"{state}\n", ""
+
+
+def _argv(command: str) -> tuple[str, ...]:
+    """The words of a command line; those of an inner ``sh -c`` or ``exec`` in its place. Empty when there are none."""
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError:
+        return ("sh",)
+    if words[:1] == ("exec",):
+        words = words[1:]
+    if len(words) > 2 and words[0] in ("sh", "/bin/sh") and words[1] == "-c":
+        return _argv(words[2])
+    return words
+
+
+async def _run_command(process: asyncssh.SSHServerProcess[bytes]) -> None:
+    visit = cast("Visit", process.channel.get_connection().get_owner())
+    await visit.run(process)
+
+
+@functools.cache
+def _shared_options() -> asyncssh.SSHServerConnectionOptions:
+    """What all workstations have in common: made once, it costs a thousand of them nothing."""
+    return asyncssh.SSHServerConnectionOptions(
+        server_host_keys=[asyncssh.generate_private_key(KEY_KIND)],  # asyncssh wants one; each workstation has its own
+        process_factory=_run_command,
+        sftp_factory=Files,
+        encoding=None,
+        password_auth=False,
+        kbdint_auth=False,
+        host_based_auth=False,
+        gss_host=None,
+        agent_forwarding=False,
+        x11_forwarding=False,
+        allow_scp=False,
+        login_timeout=30,
+    )
