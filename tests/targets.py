@@ -1,0 +1,71 @@
+"""Targets and layouts for tests of pure rooms, made from the same models as the user's files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iea_fleet.model.layout import Layout
+from iea_fleet.model.target import ServerConnection, SshConnection, Target
+
+LAYOUT: dict[str, Any] = {
+    "version": 1,
+    "name": "test",
+    "versions": ">=3.00.72,<3.03",
+    "os": "posix",
+    "root": "/iea",
+    "private": "/iea-fleet",
+    "version_file": {"file": "version.properties", "format": "properties", "key": "version"},
+    "state_file": {
+        "file": "etat.properties",
+        "format": "properties",
+        "key": "etat",
+        "reason": "motif",
+        "values": {
+            "connecte": "connected",
+            "echec": "failed",
+            "assistance": "assistance",
+            "refus": "refused",
+            "licence": "licence",
+        },
+    },
+    "application": {"lock_file": "ImpactEmploi.lock"},
+    "server_connection": {
+        "file": "connexion.properties",
+        "format": "properties",
+        "encoding": "latin-1",
+        "keys": {
+            "secure": {"key": "connexion.securisee", "values": {"O": True, "N": False}},
+            "authentication_url": {"key": "serveur.authentification"},
+            "update_url": {"key": "serveur.maj"},
+        },
+    },
+    "actions": {"relaunch_authentication": {"run": ["/iea/maintenance", "relancer"], "timeout": 30}},
+}
+
+WANTED = ServerConnection(
+    secure=True,
+    authentication_url="https://impact-emploi.urssaf.fr",
+    update_url="https://impact-emploi.urssaf.fr/updates",
+)
+
+
+def target(name: str = "nancy-01", *, layout: dict[str, Any] | None = None, **changes: Any) -> Target:
+    """A target as resolving an inventory would give it, with these fields changed."""
+    described = Layout.model_validate(layout or LAYOUT)
+    fields: dict[str, Any] = {
+        "name": name,
+        "office": "nancy",
+        "installation": "network",
+        "address": "127.0.0.1",
+        "connection": SshConnection(user="iea-admin", key_file="/nowhere"),
+        "layout": described,
+        "files": {
+            "server_connection": "/iea/connexion.properties",
+            "state_file": "/iea/etat.properties",
+            "version_file": "/iea/version.properties",
+            "lock_file": "/iea/ImpactEmploi.lock",
+        },
+        "server_connection": WANTED,
+        "resources": ("server_connection",),
+    }
+    return Target(**{**fields, **changes})
