@@ -40,7 +40,7 @@ class Push:
         """Do it, and say what came of it. TransportError when the connection is of no more use."""
         gathered = gather(self.session, self.target, self.playbook.probes, for_writing=True)
         plan = planner.plan(self.target, gathered.reading, self.memories)
-        if cells := self._kept_from_writing(plan, gathered):
+        if (cells := self._kept_from_writing(plan, gathered)) is not None:
             return self._without_writing(plan, gathered, cells)
         if not plan.changes:
             return self._without_writing(plan, relaunch.if_failed(self.session, self.target, gathered), plan.cells)
@@ -52,16 +52,16 @@ class Push:
             return self._without_writing(plan, gathered, _set(plan, Status.FAILED, str(error), error.code))
         return self._written(plan, gathered, requests)
 
-    def _kept_from_writing(self, plan: TargetPlan, gathered: Gathered) -> tuple[Cell, ...]:
-        """The cells of a workstation that must not be written to; empty when it may be."""
+    def _kept_from_writing(self, plan: TargetPlan, gathered: Gathered) -> tuple[Cell, ...] | None:
+        """The cells of a workstation that must not be written to; None when it may be."""
         if self.reviewed is not None and self.reviewed.read != plan.read:
             reason = "the settings changed after the plan was made; nothing was written, plan again"
-            return _set(plan, Status.STALE, reason, "moved_since_plan") or plan.cells
+            return _set(plan, Status.STALE, reason, "moved_since_plan")
         if hold := self.target.held_on(clock.today()):
             return matrix.held(plan.cells, hold)
         if plan.changes and (refusal := preconditions.refusal(self.target, gathered)):
             return _set(plan, refusal.status, refusal.reason, refusal.reason_code)
-        return ()
+        return None
 
     def _without_writing(self, plan: TargetPlan, gathered: Gathered, cells: tuple[Cell, ...]) -> Outcome:
         probed = verify.probe(self.session, self.target, self.playbook.probes, gathered, self.asked)

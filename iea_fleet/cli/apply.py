@@ -1,0 +1,64 @@
+"""``iea-fleet apply``: push what differs, read it back, ask the probes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from iea_fleet.cli.options import (
+    ConcurrencyOption,
+    DebugOption,
+    Format,
+    FormatOption,
+    InventoryArgument,
+    LimitOption,
+    PlaybookArgument,
+    StateOption,
+    options,
+)
+from iea_fleet.engine.options import CONCURRENCY
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def apply(
+    inventory: InventoryArgument,
+    playbook: PlaybookArgument = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed where there is no terminal.")] = False,
+    limit: LimitOption = None,
+    form: FormatOption = Format.TABLE,
+    concurrency: ConcurrencyOption = CONCURRENCY,
+    debug: DebugOption = False,
+    state_dir: StateOption = None,
+) -> None:
+    """Push what differs, read it back, ask the probes, and show the matrix. Asks first on a terminal."""
+    from iea_fleet.cli.progress import progress
+    from iea_fleet.cli.visit import operation, print_plan, print_result
+    from iea_fleet.errors import UsageError
+
+    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("apply asks before it writes, and there is no terminal to ask on", "add --yes")
+    with operation(options(inventory, playbook, limit, state_dir, concurrency, debug), "apply") as opened:
+        reviewed = None
+        if not yes:
+            with progress() as listener:
+                reviewed = opened.look(listener, recorded=False)
+            print_plan(reviewed, opened.targets, stderr=True)
+            changing = sum(1 for target in reviewed.plan.targets if target.changes)
+            if opened.stopped or (changing and not _confirmed(changing)):
+                typer.echo("nothing was written", err=True)
+                raise typer.Exit(130 if opened.stopped else 1)
+        with progress() as listener:
+            result = opened.apply(listener, reviewed)
+    print_result(result, form)
+    raise typer.Exit(result.run.exit_code or 0)
+
+
+def _confirmed(changing: int) -> bool:
+    """Whether the operator types the whole word."""
+    plural = "s" if changing != 1 else ""
+    typer.echo(f"Write to {changing} workstation{plural}? Only yes is taken as yes: ", nl=False, err=True)
+    return sys.stdin.readline().strip() == "yes"

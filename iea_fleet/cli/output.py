@@ -1,0 +1,31 @@
+"""Where words go: the result alone to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from iea_fleet.reports.safe import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def complain(text: str) -> None:
+    """One line on stderr, with nothing in it that a terminal would obey."""
+    print(printable(text), file=sys.stderr)  # noqa: T201 - the command line speaks here
+
+
+def print_json(document: Mapping[str, object]) -> None:
+    """A document as the whole of stdout."""
+    json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A terminal to print tables on; plain text where it is none."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)

@@ -1,0 +1,102 @@
+"""Progress on stderr: live bars on a terminal, one plain line a workstation elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from iea_fleet.cli.output import complain, console
+from iea_fleet.engine.events import Listener
+from iea_fleet.engine.outcome import Outcome
+from iea_fleet.reports.safe import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_SHOWN = 3
+"""Names of workstations in hand that fit beside the bar."""
+
+
+class PlainLines:
+    """A line for each workstation that is done with."""
+
+    def __init__(self) -> None:
+        self._done = 0
+        self._total = 0
+
+    def begun(self, total: int) -> None:
+        """Remember how many there are."""
+        self._total, self._done = total, 0
+
+    def entered(self, workstation: str) -> None:
+        """Nothing: a log has no use for it."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """Its status, and why."""
+        self._done += 1
+        row = outcome.row
+        reason = row.worst_cell.reason if row.worst_cell else ""
+        complain(f"[{self._done}/{self._total}] {row.workstation}: {row.status}" + (f": {reason}" if reason else ""))
+
+    def stopping(self) -> None:
+        """What Ctrl-C does."""
+        complain("interrupted: finishing the workstations in hand, starting no other; once more stops at once")
+
+
+class LiveBar:
+    """A bar, and the workstations in hand."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None)
+        self._in_hand: dict[str, None] = {}
+        self._lock = threading.Lock()
+
+    def begun(self, total: int) -> None:
+        """Set the bar's length."""
+        self._progress.reset(self._task, total=total)
+
+    def entered(self, workstation: str) -> None:
+        """Name it beside the bar."""
+        with self._lock:
+            self._in_hand[workstation] = None
+            self._show()
+
+    def finished(self, outcome: Outcome) -> None:
+        """One step further."""
+        with self._lock:
+            self._in_hand.pop(outcome.row.workstation, None)
+            self._show()
+        self._progress.advance(self._task)
+
+    def stopping(self) -> None:
+        """What Ctrl-C does."""
+        self._progress.console.print(
+            "interrupted: finishing the workstations in hand, starting no other; once more stops at once"
+        )
+
+    def _show(self) -> None:
+        names = list(self._in_hand)
+        text = ", ".join(names[:_SHOWN]) + (f" +{len(names) - _SHOWN}" if len(names) > _SHOWN else "")
+        self._progress.update(self._task, description=printable(text))
+
+
+@contextmanager
+def progress() -> Iterator[Listener]:
+    """A listener for this terminal, or for the log that stands in its place."""
+    if not sys.stderr.isatty():
+        yield PlainLines()
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        yield LiveBar(bar)

@@ -1,0 +1,178 @@
+"""One execution of a command over the selected workstations: files, history, trust and secrets brought together."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
+
+from iea_fleet.core import planner
+from iea_fleet.core.exit_code import exit_code
+from iea_fleet.core.selectors import select
+from iea_fleet.engine import clock, reach
+from iea_fleet.engine.apply import Push
+from iea_fleet.engine.events import Listener
+from iea_fleet.engine.load import Loaded, load
+from iea_fleet.engine.look import look
+from iea_fleet.engine.options import Options
+from iea_fleet.engine.outcome import Outcome
+from iea_fleet.engine.rollout import Rollout, Work
+from iea_fleet.engine.trust import TrustStore
+from iea_fleet.errors import IeaFleetError
+from iea_fleet.history import History, new_run_id
+from iea_fleet.model.matrix import Matrix, Row
+from iea_fleet.model.plan import Plan
+from iea_fleet.model.playbook import ProbeName
+from iea_fleet.model.run import Command, Memory, Run
+from iea_fleet.model.target import Target
+from iea_fleet.secrets import Secrets
+from iea_fleet.transports.base import Reach, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a command: its run, its matrix, and its plan."""
+
+    run: Run
+    matrix: Matrix
+    plan: Plan
+
+
+@dataclass
+class Operation:
+    """The files of one command, read and checked, with the history open. A context manager."""
+
+    options: Options
+    command: Command
+    loaded: Loaded
+    targets: list[Target]
+    history: History
+    memories: Mapping[str, Mapping[str, Memory]]
+    _rollout: Rollout | None = field(default=None, init=False)
+    _stopped: bool = field(default=False, init=False)
+
+    @classmethod
+    def open(cls, options: Options, command: Command) -> Self:
+        """Read the files and open the history. InvalidFilesError, UsageError or HistoryError."""
+        loaded = load(options.inventory, options.playbook)
+        targets = select(loaded.targets, options.limit) if options.limit else list(loaded.targets)
+        history = History.open(options.state_dir)
+        return cls(options, command, loaded, targets, history, history.memories(loaded.name))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.history.close()
+
+    def stop(self) -> None:
+        """Finish the workstations in hand and start no other. Safe in a signal handler."""
+        self._stopped = True
+        if self._rollout is not None:
+            self._rollout.stop()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the operator asked to stop."""
+        return self._stopped
+
+    def last(self) -> Result:
+        """The last known state of every selected workstation, from the history; nobody is asked."""
+        rows = self.history.last_rows(self.loaded.name, self.targets)
+        run = self._run()
+        code = exit_code(Matrix(tuple(rows)), self.command, interrupted=False)
+        run = replace(run, ended_at=clock.now(), exit_code=code)
+        return Result(run, Matrix(tuple(rows), self.loaded.offices), Plan(self.loaded.name, run.started_at, ()))
+
+    def look(self, listener: Listener, probes: Sequence[ProbeName] = (), *, recorded: bool = True) -> Result:
+        """Read every selected workstation, and compare; nothing is written there. ``recorded``: as a run."""
+
+        def work(session: Session, target: Target) -> Outcome:
+            return look(session, target, probes, self.memories.get(target.name, {}))
+
+        known = {} if probes else {target.name: _idle(target) for target in self.targets if not planner.reads(target)}
+        return self._carry_out(work, known, listener, read_only=True, recorded=recorded)
+
+    def apply(self, listener: Listener, reviewed: Result | None = None) -> Result:
+        """Push to every selected workstation; after ``reviewed`` exactly what its plan says, and nowhere else."""
+        plans = {plan.workstation: plan for plan in reviewed.plan.targets} if reviewed else {}
+
+        def work(session: Session, target: Target) -> Outcome:
+            memories = self.memories.get(target.name, {})
+            return Push(session, target, self.loaded.playbook, memories, plans.get(target.name)).carry_out()
+
+        unplanned = reviewed.matrix.rows if reviewed else ()
+        known = {row.workstation: Outcome(row) for row in unplanned if row.workstation not in plans}
+        return self._carry_out(work, known, listener, read_only=False, recorded=True)
+
+    def _carry_out(
+        self, work: Work, known: Mapping[str, Outcome], listener: Listener, *, read_only: bool, recorded: bool
+    ) -> Result:
+        """One pass over the selected workstations; ``known`` ones are not connected to."""
+        run = self._run()
+        if recorded:
+            self.history.begin(run, self.loaded.offices)
+
+        def record(outcome: Outcome) -> None:
+            if recorded:
+                self.history.record(run.id, outcome.row, outcome.memories)
+
+        options = self.options
+        self._rollout = Rollout(work, record, listener, read_only, options.concurrency, options.debug)
+        if self._stopped:
+            self._rollout.stop()
+        outcomes, visited = dict(known), []
+        for target in self.targets:
+            if row := reach.without_connection(target):
+                outcomes[target.name] = Outcome(row)
+            elif target.name not in outcomes:
+                visited.append(target)
+        listener.begun(len(self.targets))
+        for outcome in outcomes.values():
+            record(outcome)
+            listener.finished(outcome)
+        self._rollout.run(visited, self._reaches(visited))
+        outcomes.update(self._rollout.outcomes)
+        return self._result(run, outcomes, recorded=recorded)
+
+    def _reaches(self, targets: Sequence[Target]) -> dict[str, Reach | IeaFleetError]:
+        if not targets:
+            return {}
+        store = TrustStore.of(self.options.state_dir, self.loaded.name)
+        pinned = {target.name: target.host_keys for target in self.loaded.targets if target.host_keys}
+        with Secrets(self.loaded.secrets, self.loaded.folder) as secrets:
+            return reach.reaches(targets, secrets, pinned, store.keys())
+
+    def _run(self) -> Run:
+        started_at = clock.now()
+        return Run(
+            id=new_run_id(started_at),
+            command=self.command,
+            inventory=self.loaded.name,
+            playbook=self.loaded.playbook.name,
+            started_at=started_at,
+            user=getpass.getuser(),
+            host=platform.node(),
+            selected=len(self.targets),
+            files=self.loaded.files,
+        )
+
+    def _result(self, run: Run, outcomes: Mapping[str, Outcome], *, recorded: bool) -> Result:
+        rows = tuple(outcomes[target.name].row for target in self.targets)
+        plans = tuple(plan for target in self.targets if (plan := outcomes[target.name].plan))
+        code = exit_code(Matrix(rows), self.command, interrupted=self._stopped)
+        run = replace(run, ended_at=clock.now(), exit_code=code)
+        if recorded:
+            self.history.finish(run.id, run.ended_at, code)
+        return Result(run, Matrix(rows, self.loaded.offices), Plan(self.loaded.name, run.started_at, plans))
+
+
+def _idle(target: Target) -> Outcome:
+    """The outcome of a workstation of which nothing has to be read."""
+    reading = planner.Reading({}, clock.now())
+    return Outcome(Row(target.name, target.office, planner.plan(target, reading, {}).cells))

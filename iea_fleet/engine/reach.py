@@ -1,0 +1,71 @@
+"""The way in to each workstation: secrets resolved, trust decided; or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import SecretStr
+
+from iea_fleet.core import matrix
+from iea_fleet.engine import clock
+from iea_fleet.engine.trust import owners
+from iea_fleet.errors import IeaFleetError
+from iea_fleet.model.matrix import Row, Status
+from iea_fleet.model.target import SshConnection, Target
+from iea_fleet.secrets import Secrets
+from iea_fleet.transports.base import Reach
+
+Stored = Mapping[str, tuple[str, ...]]
+"""Accepted host keys by workstation."""
+
+
+def without_connection(target: Target) -> Row | None:
+    """The row of a workstation that this version never connects to; None for one that it does."""
+    if target.guided:
+        reason = f"a person sets this at the window; the fiche: iea-fleet plan INVENTORY --limit {target.name}"
+        return matrix.whole(target, Status.WAITING, reason, "guided", clock.now())
+    if not isinstance(target.connection, SshConnection):
+        return matrix.whole(target, Status.SKIPPED, "WinRM is not spoken by this version of iea-fleet", "not_built")
+    if target.layout is not None and target.layout.os == "windows":
+        reason = "Windows workstations are not written to by this version of iea-fleet"
+        return matrix.whole(target, Status.SKIPPED, reason, "not_built")
+    return None
+
+
+def reaches(
+    targets: Iterable[Target], secrets: Secrets, pinned: Stored, stored: Stored
+) -> dict[str, Reach | IeaFleetError]:
+    """The way in to each target, or why its secrets cannot be had.
+
+    ``pinned`` are the inventory's host keys, ``stored`` the accepted ones of our own store, both of all
+    workstations: a key that belongs to another one is named in the alarm.
+    """
+    known = owners({**stored, **pinned})
+    return {target.name: _reach(target, secrets, stored, known) for target in targets}
+
+
+def _reach(target: Target, secrets: Secrets, stored: Stored, known: Mapping[str, str]) -> Reach | IeaFleetError:
+    connection = target.connection
+    assert isinstance(connection, SshConnection)
+    try:
+        return Reach(
+            workstation=target.name,
+            address=target.address or "",
+            port=connection.port,
+            user=connection.user,
+            timeout=connection.timeout,
+            deadline=connection.deadline,
+            password=_secret(secrets, connection.password),
+            key_file=connection.key_file,
+            key_passphrase=_secret(secrets, connection.key_passphrase),
+            agent=connection.agent,
+            jump=connection.jump,
+            host_keys=target.host_keys or stored.get(target.name, ()),
+            owners=known,
+        )
+    except IeaFleetError as error:
+        return error
+
+
+def _secret(secrets: Secrets, reference: str | None) -> SecretStr | None:
+    return secrets.get(reference) if reference else None
