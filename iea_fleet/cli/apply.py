@@ -16,6 +16,7 @@ from iea_fleet.cli.options import (
     LimitOption,
     PlaybookArgument,
     StateOption,
+    VerboseOption,
     options,
 )
 from iea_fleet.engine.options import CONCURRENCY
@@ -30,6 +31,7 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed where there is no terminal.")] = False,
     limit: LimitOption = None,
     form: FormatOption = Format.TABLE,
+    verbose: VerboseOption = False,
     concurrency: ConcurrencyOption = CONCURRENCY,
     debug: DebugOption = False,
     state_dir: StateOption = None,
@@ -53,7 +55,7 @@ def apply(
                 raise typer.Exit(130 if opened.stopped else 1)
         with progress() as listener:
             result = opened.apply(listener, reviewed)
-    print_result(result, form)
+    print_result(result, form, verbose=verbose)
     raise typer.Exit(result.run.exit_code or 0)
 
 

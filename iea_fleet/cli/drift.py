@@ -13,6 +13,7 @@ from iea_fleet.cli.options import (
     LimitOption,
     PlaybookArgument,
     StateOption,
+    VerboseOption,
     options,
 )
 from iea_fleet.engine.options import CONCURRENCY
@@ -26,6 +27,7 @@ def drift(
     playbook: PlaybookArgument = None,
     limit: LimitOption = None,
     form: FormatOption = Format.TABLE,
+    verbose: VerboseOption = False,
     concurrency: ConcurrencyOption = CONCURRENCY,
     debug: DebugOption = False,
     state_dir: StateOption = None,
@@ -39,5 +41,5 @@ def drift(
         progress() as listener,
     ):
         result = opened.look(listener)
-    print_result(result, form)
+    print_result(result, form, verbose=verbose)
     raise typer.Exit(result.run.exit_code or 0)

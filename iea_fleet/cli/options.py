@@ -36,6 +36,7 @@ ConcurrencyOption = Annotated[
     int, typer.Option("--concurrency", min=1, max=MOST_WORKERS, help="How many workstations at a time.")
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show where an unexpected error comes from.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", help="A line for each workstation, however many there are.")]
 StateOption = Annotated[
     Path | None,
     typer.Option("--state-dir", envvar="IEA_FLEET_STATE_DIR", help="Where the history and the host keys are kept."),

@@ -15,6 +15,7 @@ from iea_fleet.cli.options import (
     LimitOption,
     PlaybookArgument,
     StateOption,
+    VerboseOption,
     options,
 )
 from iea_fleet.engine.options import CONCURRENCY
@@ -28,6 +29,7 @@ def status(
     playbook: PlaybookArgument = None,
     limit: LimitOption = None,
     form: FormatOption = Format.TABLE,
+    verbose: VerboseOption = False,
     concurrency: ConcurrencyOption = CONCURRENCY,
     debug: DebugOption = False,
     state_dir: StateOption = None,
@@ -44,5 +46,5 @@ def status(
         progress() as listener,
     ):
         result = opened.last() if last else opened.look(listener, opened.loaded.playbook.probes)
-    print_result(result, form, aged=last)
+    print_result(result, form, verbose=verbose, aged=last)
     raise typer.Exit(result.run.exit_code or 0)

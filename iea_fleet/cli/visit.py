@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -13,8 +13,10 @@ from iea_fleet.cli.output import console, print_json
 from iea_fleet.engine.operation import Operation, Result
 from iea_fleet.engine.options import Options
 from iea_fleet.model.run import Command
+from iea_fleet.model.target import Target
 from iea_fleet.reports.as_json import document
-from iea_fleet.reports.as_table import matrix_table
+from iea_fleet.reports.as_table import table
+from iea_fleet.reports.plan_as_text import plan_text
 
 
 @contextmanager
@@ -38,9 +40,15 @@ def operation(options: Options, command: Command) -> Iterator[Operation]:
                 signal.signal(number, handler)
 
 
-def print_result(result: Result, form: Format) -> None:
-    """The result alone, on stdout."""
+def print_result(result: Result, form: Format, *, verbose: bool = False, aged: bool = False) -> None:
+    """The result alone, on stdout. ``aged``: each cell with its age."""
     if form is Format.JSON:
         print_json(document(result.run, result.matrix))
     else:
-        console().print(matrix_table(result.matrix))
+        console().print(table(result.matrix, verbose=verbose, now=result.run.ended_at if aged else None))
+
+
+def print_plan(result: Result, targets: Sequence[Target], *, stderr: bool = False) -> None:
+    """The plan as the person wants it who is to say yes."""
+    guided = [target for target in targets if target.guided]
+    console(stderr=stderr).print(plan_text(result.plan, result.matrix.offices, guided))

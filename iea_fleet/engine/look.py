@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from iea_fleet.core import matrix, planner
 from iea_fleet.engine import clock, verify
@@ -19,9 +20,7 @@ def look(session: Session, target: Target, probes: Sequence[ProbeName], memories
     """Read the settings, compare them with the files, and ask the probes, if any."""
     gathered = gather(session, target, probes)
     plan = planner.plan(target, gathered.reading, memories)
-    cells = plan.cells
     if hold := target.held_on(clock.today()):
-        cells = matrix.held(cells, hold)
-    cells += verify.probe(session, target, probes, gathered, {})
-    row = Row(target.name, target.office, cells)
+        plan = replace(plan, cells=matrix.held(plan.cells, hold), changes=())
+    row = Row(target.name, target.office, plan.cells + verify.probe(session, target, probes, gathered, {}))
     return Outcome(row, planner.memories(target, plan.cells, gathered.at), plan)

@@ -24,7 +24,7 @@ from iea_fleet.engine.trust import TrustStore
 from iea_fleet.errors import IeaFleetError
 from iea_fleet.history import History, new_run_id
 from iea_fleet.model.matrix import Matrix, Row
-from iea_fleet.model.plan import Plan
+from iea_fleet.model.plan import Plan, TargetPlan
 from iea_fleet.model.playbook import ProbeName
 from iea_fleet.model.run import Command, Memory, Run
 from iea_fleet.model.target import Target
@@ -34,11 +34,15 @@ from iea_fleet.transports.base import Reach, Session
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a command: its run, its matrix, and its plan."""
+    """What came of a command: its run, its matrix, and its plan, which has every workstation.
+
+    ``planned`` names those for which a plan could be made: the others were not reached, or are not written to.
+    """
 
     run: Run
     matrix: Matrix
     plan: Plan
+    planned: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -100,14 +104,15 @@ class Operation:
 
     def apply(self, listener: Listener, reviewed: Result | None = None) -> Result:
         """Push to every selected workstation; after ``reviewed`` exactly what its plan says, and nowhere else."""
+        planned = reviewed.planned if reviewed else frozenset()
         plans = {plan.workstation: plan for plan in reviewed.plan.targets} if reviewed else {}
 
         def work(session: Session, target: Target) -> Outcome:
             memories = self.memories.get(target.name, {})
             return Push(session, target, self.loaded.playbook, memories, plans.get(target.name)).carry_out()
 
-        unplanned = reviewed.matrix.rows if reviewed else ()
-        known = {row.workstation: Outcome(row) for row in unplanned if row.workstation not in plans}
+        reviewed_rows = reviewed.matrix.rows if reviewed else ()
+        known = {row.workstation: Outcome(row) for row in reviewed_rows if row.workstation not in planned}
         return self._carry_out(work, known, listener, read_only=False, recorded=True)
 
     def _carry_out(
@@ -163,13 +168,15 @@ class Operation:
         )
 
     def _result(self, run: Run, outcomes: Mapping[str, Outcome], *, recorded: bool) -> Result:
-        rows = tuple(outcomes[target.name].row for target in self.targets)
-        plans = tuple(plan for target in self.targets if (plan := outcomes[target.name].plan))
+        in_order = [outcomes[target.name] for target in self.targets]
+        rows = tuple(outcome.row for outcome in in_order)
+        plans = tuple(one.plan or TargetPlan(one.row.workstation, one.row.office, one.row.cells) for one in in_order)
+        planned = frozenset(one.row.workstation for one in in_order if one.plan)
         code = exit_code(Matrix(rows), self.command, interrupted=self._stopped)
         run = replace(run, ended_at=clock.now(), exit_code=code)
         if recorded:
             self.history.finish(run.id, run.ended_at, code)
-        return Result(run, Matrix(rows, self.loaded.offices), Plan(self.loaded.name, run.started_at, plans))
+        return Result(run, Matrix(rows, self.loaded.offices), Plan(self.loaded.name, run.started_at, plans), planned)
 
 
 def _idle(target: Target) -> Outcome:
