@@ -12,16 +12,16 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 COMMANDS: Mapping[str, str] = {
-    "validate": "Check the files: every mistake, with its file, line and column.",
-    "plan": "Show what would change on each workstation. Nothing is touched.",
-    "apply": "Push what differs, read it back, ask the probes, and show the matrix.",
-    "drift": "Compare every workstation with the files; exit 3 when something differs.",
-    "status": "The matrix: drift, and the probes of servers, tray state and version.",
+    "validate": "Check the files: every mistake, with its place.",
+    "plan": "Show what would change; nothing is touched.",
+    "apply": "Push what differs, read it back, show the matrix.",
+    "drift": "Compare with the files; exit 3 when something differs.",
+    "status": "The matrix: settings, servers, tray state, version.",
     "trust": "See and accept the host keys of workstations.",
     "runs": "List what was run, when and by whom.",
     "show": "Show one run again: its matrix and its differences.",
     "schema": "Print the JSON Schema of a kind of file, for an editor.",
-    "lab": "A simulated network on this machine, to try everything on.",
+    "lab": "A simulated network on this machine, to try it all.",
     "version": "Print the version of iea-fleet.",
 }
 
