@@ -1,0 +1,207 @@
+"""A run and its matrix as one JSON document, the same shape for plan, apply, drift and status."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import ConfigDict, Field, PlainSerializer, TypeAdapter
+
+from iea_fleet.model.layout import Scalar
+from iea_fleet.model.matrix import Cell, Difference, Matrix, Row, Seen, Status
+from iea_fleet.model.run import Command, Run
+from iea_fleet.reports.safe import whole
+
+SCHEMA: Final = "iea-fleet/run/1"
+
+
+def _in_utc(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+Moment = Annotated[
+    dt.datetime,
+    PlainSerializer(_in_utc, return_type=str),
+    Field(json_schema_extra={"type": "string", "format": "date-time", "pattern": "Z$"}),
+]
+"""ISO 8601 in UTC, ending in Z."""
+
+_CLOSED = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RunPart:
+    """One execution of a command."""
+
+    __pydantic_config__ = _CLOSED
+
+    id: str
+    """Sorts by time; what `iea-fleet show` takes."""
+    command: Command
+    inventory: str
+    """The name of the inventory."""
+    playbook: str
+    started_at: Moment
+    ended_at: Moment | None
+    """Null while the run goes on, and for ever when it was killed."""
+    user: str
+    host: str
+    exit_code: int | None
+    selected: int
+    """How many workstations the run was for."""
+    files: dict[str, str]
+    """Each file that was read, and its digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class DifferencePart:
+    """One setting that is not as the files ask, or was not before it was changed."""
+
+    __pydantic_config__ = _CLOSED
+
+    setting: str
+    before: Scalar
+    """What is there; null when it is absent."""
+    after: Scalar
+    """What the files ask."""
+    note: str
+    """A known leftover in words."""
+    last_right: Scalar
+    """What iea-fleet last wrote or saw right."""
+    last_right_at: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPart:
+    """What an address was when it could last be looked at."""
+
+    __pydantic_config__ = _CLOSED
+
+    status: Status
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class CellPart:
+    """What is known of one address of one workstation."""
+
+    __pydantic_config__ = _CLOSED
+
+    address: str
+    """A resource (`server_connection`) or a part of a probe (`servers.update_url`)."""
+    status: Status
+    reason: str
+    """A sentence for people."""
+    reason_code: str
+    """Stays the same between releases."""
+    observed_at: Moment | None
+    """When this status was found."""
+    differences: tuple[DifferencePart, ...]
+    seconds: float | None
+    """How long a server took to answer."""
+    last_seen: SeenPart | None
+    """From the history, where the status says nothing about what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkstationPart:
+    """One workstation, with the status and the reason of its worst cell."""
+
+    __pydantic_config__ = _CLOSED
+
+    name: str
+    office: str
+    status: Status
+    reason: str
+    reason_code: str
+    cells: tuple[CellPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunDocument:
+    """What happened in one run of iea-fleet, or what it found."""
+
+    __pydantic_config__ = _CLOSED
+
+    schema: Literal["iea-fleet/run/1"]
+    run: RunPart
+    summary: dict[Status, int]
+    """How many workstations have each status; statuses of nobody are left out."""
+    workstations: tuple[WorkstationPart, ...]
+
+
+def document(run: Run, matrix: Matrix) -> dict[str, Any]:
+    """The document of a run, ready for ``json.dumps``. Workstations stand in the order of the matrix."""
+    filled = RunDocument(
+        schema=SCHEMA,
+        run=RunPart(
+            id=run.id,
+            command=run.command,
+            inventory=run.inventory,
+            playbook=run.playbook,
+            started_at=run.started_at,
+            ended_at=run.ended_at,
+            user=run.user,
+            host=run.host,
+            exit_code=run.exit_code,
+            selected=run.selected,
+            files=dict(run.files),
+        ),
+        summary=matrix.summary(),
+        workstations=tuple(_workstation(row) for row in matrix.rows),
+    )
+    written: dict[str, Any] = _adapter().dump_python(filled, mode="json")
+    return written
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the document."""
+    generated = _adapter().json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **generated, "title": "A run of iea-fleet"}
+
+
+@cache
+def _adapter() -> TypeAdapter[RunDocument]:
+    return TypeAdapter(RunDocument)
+
+
+def _workstation(row: Row) -> WorkstationPart:
+    worst = row.worst_cell
+    return WorkstationPart(
+        name=row.workstation,
+        office=row.office,
+        status=row.status,
+        reason=str(whole(worst.reason)) if worst else "",
+        reason_code=worst.reason_code if worst else "",
+        cells=tuple(_cell(cell) for cell in row.cells),
+    )
+
+
+def _cell(cell: Cell) -> CellPart:
+    return CellPart(
+        address=cell.address,
+        status=cell.status,
+        reason=str(whole(cell.reason)),
+        reason_code=cell.reason_code,
+        observed_at=cell.observed_at,
+        differences=tuple(_difference(difference) for difference in cell.differences),
+        seconds=cell.seconds,
+        last_seen=_seen(cell.last_seen) if cell.last_seen else None,
+    )
+
+
+def _difference(difference: Difference) -> DifferencePart:
+    return DifferencePart(
+        setting=difference.setting,
+        before=whole(difference.before),
+        after=whole(difference.after),
+        note=difference.note,
+        last_right=whole(difference.last_right),
+        last_right_at=difference.last_right_at,
+    )
+
+
+def _seen(seen: Seen) -> SeenPart:
+    return SeenPart(status=seen.status, at=seen.at)
