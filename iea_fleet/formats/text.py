@@ -29,7 +29,7 @@ _WITHOUT_BOM = {  # what Python's codecs that write a BOM by themselves are with
     "utf-32": ("utf-32-le", "utf-32-be"),
 }
 _GUESSES = ("utf-8", "cp1252", "latin-1")
-_LINES = 500_000
+_LINES = 200_000
 """More lines than any file of settings has; it bounds the time of parsers that go line by line."""
 _REPAIR = "open the file, repair it there and save it"
 _BY_HAND = "change this setting by hand, or ask who wrote the layout"
@@ -123,7 +123,9 @@ def canonical(encoding: str) -> str:
 
 def _exact(data: bytes, encoding: str) -> str | None:
     content = _decoded(data, encoding)
-    return content if content is not None and _encoded(content, encoding) == data else None
+    if content is None or _encoded(content, encoding) != data or _encoded(content, "utf-8") is None:
+        return None
+    return content
 
 
 def _decoded(data: bytes, encoding: str) -> str | None:
