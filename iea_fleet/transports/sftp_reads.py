@@ -1,0 +1,231 @@
+"""Reading over SFTP: any number of small files, folders and stats in two round trips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from iea_fleet.model.request import Absent, Answer, Failed, FileContent, FolderListing, ListFolder, ReadFile, Stat
+from iea_fleet.transports.sftp import (
+    CLOSE,
+    EOF,
+    FOR_READING,
+    FSTAT,
+    LSTAT,
+    OPENDIR,
+    PIECE,
+    READDIR,
+    Attributes,
+    Handle,
+    Name,
+    Packet,
+    Reply,
+    Sftp,
+    Status,
+    of,
+    open_file,
+    read,
+)
+from iea_fleet.transports.sftp_words import as_stat, failed, is_absent, kind_of, refusal, unfit
+
+_FIRST: Final = 2 * PIECE
+"""How much of a file is asked for before its size is known: nearly every settings file is smaller."""
+
+_PASSES: Final = 5
+_NAMES_AT_ONCE: Final = (2, 16, 64)
+_MOST_NAMES: Final = 50_000
+
+
+@dataclass
+class _Reading:
+    """A file that is being read, ``length`` bytes from the start in one go; or what is said not to be there."""
+
+    request: ReadFile | ListFolder
+    handle: Handle | None = None
+    length: int = _FIRST
+    step: int = PIECE
+    answer: Answer | None = None
+
+    def question(self) -> list[Packet]:
+        if self.handle is None:
+            # "No such file" may also be a link that leads nowhere, or a file in place of a folder.
+            return [of(LSTAT, self.request.path)]
+        reads = [read(self.handle, at, self.step) for at in range(0, self.length, self.step)]
+        return [*reads, of(FSTAT, self.handle), of(CLOSE, self.handle)]
+
+    def take(self, replies: list[Reply]) -> None:
+        if self.handle is None:
+            self._take_absence(replies[0])
+            return
+        self.handle = None
+        *pieces, about, _ = replies
+        assert isinstance(self.request, ReadFile)
+        path, limit = self.request.path, self.request.limit
+        if not isinstance(about, Attributes):
+            self.answer = refusal(about, path, "read")
+            return
+        kind = kind_of(about.mode) if about.mode is not None else "file"
+        size = about.size
+        if kind != "file":
+            self.answer = unfit(kind, path)
+            return
+        if size is not None and size > limit:
+            self.answer = failed("too_large", path, size=size, limit=limit)
+            return
+        content, short = contiguous(pieces, self.step)
+        if size is None or len(content) == size:
+            self.answer = FileContent.of(content)
+            return
+        wrong = next((each for each in pieces if isinstance(each, Status) and each.code != EOF), None)
+        if wrong is not None:
+            self.answer = refusal(wrong, path, "read")
+            return
+        # Longer than asked for, or changed while it was read, or a server with smaller pieces: once more.
+        self.length = size + 1
+        if short and 512 <= short < self.step and len(content) < size:
+            self.step = short
+
+    def _take_absence(self, reply: Reply) -> None:
+        path = self.request.path
+        if is_absent(reply):
+            self.answer = Absent()
+        elif isinstance(reply, Attributes) and kind_of(reply.mode) == "link":
+            self.answer = failed("leads_nowhere", path)
+        elif isinstance(reply, Attributes) and isinstance(self.request, ListFolder):
+            self.answer = failed("not_a_folder", path)
+        else:
+            self.answer = failed("keeps_changing", path)
+
+
+def contiguous(pieces: list[Reply], step: int) -> tuple[bytes, int]:
+    """The bytes from the start to the first gap, and the length of the piece that was too short (0: none)."""
+    parts = []
+    for piece in pieces:
+        if not isinstance(piece, bytes):
+            break
+        parts.append(piece[:step])
+        if len(piece) < step:
+            return b"".join(parts), len(piece)
+    return b"".join(parts), 0
+
+
+@dataclass
+class Listing:
+    """A folder that is being listed."""
+
+    path: str
+    handle: Handle | None = None
+    rounds: int = 0
+    names: list[Name] = field(default_factory=list)
+    answer: Failed | None = None
+    done: bool = False
+
+    def question(self) -> list[Packet]:
+        """Ask for the next names."""
+        assert self.handle is not None
+        count = _NAMES_AT_ONCE[min(self.rounds, len(_NAMES_AT_ONCE) - 1)]
+        return [of(READDIR, self.handle)] * count
+
+    def take(self, replies: list[Reply]) -> None:
+        """Keep the names that came, and know whether they were the last."""
+        self.rounds += 1
+        for reply in replies:
+            if isinstance(reply, list):
+                self.names += reply
+            else:
+                self.done = True
+                if not (isinstance(reply, Status) and reply.code == EOF):
+                    self.answer = refusal(reply, self.path, "list")
+                break
+        if len(self.names) > _MOST_NAMES:
+            self.done = True
+            self.answer = failed("server_refused", self.path, "list", said=f": it holds over {_MOST_NAMES} names")
+
+
+def list_open_folders(sftp: Sftp, listings: Sequence[Listing], also: Sequence[Packet] = ()) -> list[Reply]:
+    """Read opened folders to their end; the packets ``also`` travel with the first question, and are answered."""
+    extra: list[Reply] = []
+    rest = list(also)
+    going = [each for each in listings if each.handle is not None]
+    while going or rest:
+        questions = [each.question() for each in going]
+        replies = sftp.ask([*rest, *(packet for question in questions for packet in question)])
+        extra += replies[: len(rest)]
+        at, rest = len(rest), []
+        for listing, question in zip(going, questions, strict=True):
+            listing.take(replies[at : at + len(question)])
+            at += len(question)
+            if listing.done and listing.handle is not None:
+                sftp.forget([of(CLOSE, listing.handle)])
+        going = [each for each in going if not each.done]
+    return extra
+
+
+def read_all(sftp: Sftp, requests: Sequence[ReadFile | ListFolder | Stat]) -> list[Answer]:
+    """The answers to consecutive reading requests, in order.
+
+    Two round trips; one for stats alone, more for files over 64 KiB and for folders of hundreds of names.
+    """
+    replies = sftp.ask([_first_question(request) for request in requests])
+    readings: dict[int, _Reading] = {}
+    listings: dict[int, Listing] = {}
+    answers: list[Answer | None] = []
+    for place, (request, reply) in enumerate(zip(requests, replies, strict=True)):
+        answer: Answer | None = None
+        if isinstance(request, Stat) and isinstance(reply, Attributes):
+            answer = as_stat(reply)
+        elif isinstance(request, ListFolder) and isinstance(reply, Handle):
+            listings[place] = Listing(request.path, reply)
+        elif not isinstance(request, Stat) and (isinstance(reply, Handle) or is_absent(reply)):
+            readings[place] = _Reading(request, reply if isinstance(reply, Handle) else None)
+        elif is_absent(reply):
+            answer = Absent()
+        else:
+            answer = refusal(reply, request.path, "list" if isinstance(request, ListFolder) else "read")
+        answers.append(answer)
+    _second(sftp, list(readings.values()), list(listings.values()))
+    for place, reading in readings.items():
+        answers[place] = reading.answer
+    for place, listing in listings.items():
+        answers[place] = listing.answer or FolderListing(_sorted(listing.names))
+    return [answer for answer in answers if answer is not None]
+
+
+def _first_question(request: ReadFile | ListFolder | Stat) -> Packet:
+    if isinstance(request, ReadFile):
+        return open_file(request.path, FOR_READING)
+    return of(OPENDIR if isinstance(request, ListFolder) else LSTAT, request.path)
+
+
+def _second(sftp: Sftp, readings: list[_Reading], listings: list[Listing]) -> None:
+    questions = [reading.question() for reading in readings]
+    replies = list_open_folders(sftp, listings, [packet for question in questions for packet in question])
+    _hand_out(readings, questions, replies)
+    for _ in range(_PASSES):
+        going = [reading for reading in readings if reading.answer is None]
+        if not going:
+            return
+        handles = sftp.ask([open_file(each.request.path, FOR_READING) for each in going])
+        for reading, reply in zip(going, handles, strict=True):
+            if isinstance(reply, Handle):
+                reading.handle = reply
+            elif not is_absent(reply):
+                reading.answer = refusal(reply, reading.request.path, "read")
+        going = [reading for reading in going if reading.answer is None]
+        questions = [reading.question() for reading in going]
+        _hand_out(going, questions, sftp.ask([packet for question in questions for packet in question]))
+    for reading in readings:
+        if reading.answer is None:
+            reading.answer = failed("keeps_changing", reading.request.path)
+
+
+def _hand_out(readings: list[_Reading], questions: list[list[Packet]], replies: list[Reply]) -> None:
+    at = 0
+    for reading, question in zip(readings, questions, strict=True):
+        reading.take(replies[at : at + len(question)])
+        at += len(question)
+
+
+def _sorted(names: list[Name]) -> tuple[str, ...]:
+    return tuple(sorted(each.name for each in names if each.name not in (".", "..")))

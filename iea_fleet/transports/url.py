@@ -1,0 +1,260 @@
+"""Whether a workstation reaches a web address: its TCP, forwarded over SSH, and our TLS and HTTP/1.1 over that."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+import httpcore
+from paramiko import Channel
+
+from iea_fleet.errors import TransportError
+from iea_fleet.model.request import Failed, NotReached, OpenUrl, Reached
+from iea_fleet.transports.connection import Connection, ForwardingRefusedError
+from iea_fleet.transports.offline import code_of_words
+
+Stage = Literal["connect", "tls", "certificate", "answer"]
+_Result = TypeVar("_Result")
+_ACCEPTED: Final = "text/html, application/json;q=0.9, */*;q=0.8"
+
+_CERTIFICATE_CODES: Final = {
+    # X509_V_ERR_… of OpenSSL's x509_vfy.h
+    9: "certificate_not_yet_valid",
+    10: "certificate_expired",
+    18: "certificate_self_signed",
+    19: "certificate_untrusted",
+    20: "certificate_untrusted",
+    21: "certificate_untrusted",
+    23: "certificate_revoked",
+    62: "certificate_wrong_name",
+    64: "certificate_wrong_name",
+}
+_REASONS: Final = {
+    "refused": "{where} refuses the connection: nothing listens there, or a firewall refuses it",
+    "timeout": "{where} does not answer within {seconds:g} s: a firewall may swallow it",
+    "no_route": "the workstation has no way to {where}: look at its network and firewall",
+    "name_unknown": "the workstation cannot find the name {host}{said}: look at its DNS and the spelling",
+    "tls_timeout": "{where} accepts the connection and then says nothing of TLS",
+    "not_tls": "{where} does not speak TLS: http where https is wanted, or the wrong port",
+    "tls_refused": "{where} ends the TLS handshake{said}",
+    "certificate_expired": "the certificate of {host} has expired",
+    "certificate_not_yet_valid": "the certificate of {host} is not valid yet: is a clock wrong?",
+    "certificate_wrong_name": "the certificate shown for {host} belongs to another name",
+    "certificate_untrusted": "the certificate of {host} comes from an authority that this controller does not trust",
+    "certificate_self_signed": "the certificate of {host} is signed by itself alone",
+    "certificate_revoked": "the certificate of {host} has been revoked",
+    "certificate_invalid": "the certificate of {host} is not valid{said}",
+    "no_http": "{where} is there and does not answer in HTTP: the wrong port, or https where http is wanted",
+    "answer_timeout": "{where} takes the question and does not answer within {seconds:g} s",
+    "http_5xx": "{where} answers with the error {said}: the server itself is ill",
+    "connection_lost": "{where} closes the connection without an answer",
+}
+
+
+class _NotReachedError(Exception):
+    """Why a server was not reached; httpcore lets it through as it is."""
+
+    def __init__(self, stage: Stage, code: str, said: str = "") -> None:
+        super().__init__(code)
+        self.stage: Stage = stage
+        self.code = code
+        self.said = said
+
+
+@functools.lru_cache(maxsize=32)
+def _context(ca_file: str | None, _: int) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    """The TLS settings by which certificates are judged. Building them costs 1 to 20 ms, so they are shared."""
+    return _context(ca_file, Path(ca_file).stat().st_mtime_ns if ca_file else 0)
+
+
+def open_url(connection: Connection, request: OpenUrl) -> Reached | NotReached | Failed:
+    """Ask for a web address from the workstation. One round trip each for TCP, TLS and HTTP.
+
+    Redirects are told, not followed, and no body is read. Failed is what is no fact about the server:
+    ``forwarding_refused``, ``ca_file_unreadable``. A proxy of the workstation is not used.
+    """
+    try:
+        context = _trust(request.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        return Failed(
+            "ca_file_unreadable", f"the file {request.ca_file} holds no certificates that can be read: {error}"
+        )
+    started = time.monotonic()
+    limit = started + connection.seconds_left(request.timeout)
+    backend = _Backend(connection, limit)
+    url = httpcore.URL(request.url)
+    try:
+        with httpcore.ConnectionPool(ssl_context=context, network_backend=backend, retries=0) as pool:
+            headers: dict[bytes | str, bytes | str] = {
+                "Host": _authority(url),
+                "Accept": _ACCEPTED,
+                "User-Agent": "iea-fleet",
+                "Connection": "close",
+            }
+            with pool.stream("GET", url, headers=headers) as response:
+                return _judge(request, response, time.monotonic() - started)
+    except _NotReachedError as error:
+        return _not_reached(request, error, time.monotonic() - started)
+    except (httpcore.ProtocolError, httpcore.NetworkError) as error:
+        lost = _NotReachedError("answer", "no_http", str(error))
+        return _not_reached(request, lost, time.monotonic() - started)
+    except ForwardingRefusedError as error:
+        return Failed(
+            "forwarding_refused",
+            f"the SSH server of the workstation does not forward connections ({error.text}); "
+            "set AllowTcpForwarding in its sshd_config to test servers from there",
+        )
+
+
+def _authority(url: httpcore.URL) -> str:
+    host, port = url.host.decode("ascii"), url.port
+    return host if port is None else f"{host}:{port}"
+
+
+def _judge(request: OpenUrl, response: httpcore.Response, seconds: float) -> Reached | NotReached:
+    if response.status >= 500:
+        return _not_reached(request, _NotReachedError("answer", "http_5xx", str(response.status)), seconds)
+    headers = {name.lower(): value for name, value in response.headers}
+    target = headers.get(b"location", b"").decode("latin-1")
+    redirected = 300 <= response.status < 400 and target
+    return Reached(seconds, response.status, f"it redirects to {target}" if redirected else "")
+
+
+def _not_reached(request: OpenUrl, error: _NotReachedError, seconds: float) -> NotReached:
+    url = httpcore.URL(request.url)
+    host = url.host.decode("ascii")
+    port = url.port or (443 if url.scheme == b"https" else 80)
+    said = error.said if error.code == "http_5xx" or not error.said else f" ({error.said})"
+    reason = _REASONS[error.code].format(host=host, where=f"{host}:{port}", seconds=request.timeout, said=said)
+    return NotReached(error.stage, error.code, reason, seconds)
+
+
+class _Backend(httpcore.NetworkBackend):
+    """Makes httpcore's connections through the workstation. One time limit holds for all of it."""
+
+    def __init__(self, connection: Connection, limit: float) -> None:
+        self._connection = connection
+        self._limit = limit
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """A stream to host and port as the workstation sees them; the other arguments mean nothing there."""
+        del timeout, local_address, socket_options
+        try:
+            channel = self._connection.open_forwarding(host, port, max(0.001, self._limit - time.monotonic()))
+        except TimeoutError as error:
+            raise _NotReachedError("connect", "timeout") from error
+        except ForwardingRefusedError as error:
+            if error.code != 2:  # RFC 4254 §5.1: 2 is "connect failed"; all others are no fact about the server
+                raise
+            code = code_of_words(error.text)
+            code = "timeout" if code == "no_answer" else code
+            raise _NotReachedError("connect", code, error.text) from error
+        return _Stream(channel, self._connection, self._limit)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A forwarded channel, with or without TLS on it."""
+
+    def __init__(self, channel: Channel, connection: Connection, limit: float) -> None:
+        self._channel = channel
+        self._connection = connection
+        self._limit = limit
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls: ssl.SSLObject | None = None
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Bytes of the answer; none at its end."""
+        del timeout
+        call = self._tls.read if self._tls else self._receive
+        return self._do("answer", lambda: call(max_bytes))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send the question."""
+        del timeout
+        if self._tls is None:
+            self._do("answer", lambda: self._channel.sendall(buffer))
+        else:
+            tls = self._tls
+            self._do("answer", lambda: tls.write(buffer))
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """Go on in TLS over the same channel."""
+        del timeout
+        self._tls = ssl_context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
+        self._do("tls", self._tls.do_handshake)
+        return self
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
+    def get_extra_info(self, info: str) -> object:
+        """For httpcore, which asks for the TLS object, to learn which protocol was agreed on."""
+        return self._tls if info == "ssl_object" else None
+
+    def _receive(self, size: int) -> bytes:
+        self._connection.round_trips += 1
+        return self._channel.recv(size)
+
+    def _flush(self) -> None:
+        if self._outgoing.pending:
+            self._channel.sendall(self._outgoing.read())
+
+    def _do(self, stage: Stage, call: Callable[[], _Result]) -> _Result:
+        """Carry out a step of the conversation to its end, whatever TLS wants to send and receive for it."""
+        try:
+            while True:
+                self._channel.settimeout(max(0.001, self._limit - time.monotonic()))
+                try:
+                    result = call()
+                except ssl.SSLWantReadError:
+                    self._flush()
+                    data = self._receive(65536)
+                    if data:
+                        self._incoming.write(data)
+                    else:
+                        self._incoming.write_eof()
+                else:
+                    self._flush()
+                    return result
+        except TimeoutError as error:
+            raise _NotReachedError(stage, "tls_timeout" if stage == "tls" else "answer_timeout") from error
+        except ssl.SSLCertVerificationError as error:
+            code = _CERTIFICATE_CODES.get(error.verify_code, "certificate_invalid")
+            raise _NotReachedError("certificate", code, error.verify_message) from error
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError) as error:
+            raise _NotReachedError(stage, "tls_refused" if stage == "tls" else "connection_lost") from error
+        except ssl.SSLError as error:
+            plain = error.reason in (
+                "WRONG_VERSION_NUMBER",
+                "RECORD_LAYER_FAILURE",
+                "HTTP_REQUEST",
+                "PACKET_LENGTH_TOO_LONG",
+            )
+            raise _NotReachedError(stage, "not_tls" if plain else "tls_refused", error.reason or "") from error
+        except OSError as error:
+            self._raise_if_lost(error)
+            raise _NotReachedError(stage, "tls_refused" if stage == "tls" else "connection_lost") from error
+
+    def _raise_if_lost(self, error: Exception) -> None:
+        if not self._connection.transport.is_active():
+            lost: TransportError = self._connection.lost(error)
+            raise lost from error
