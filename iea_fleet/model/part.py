@@ -46,7 +46,7 @@ Switch = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict()]
 """A whole number."""
 
-Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_many)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_many, json_schema_input_type=Text | tuple[Text, ...])]
 """A list of texts; a single text stands for a list of one."""
 
 Reference = Annotated[str, Strict(), AfterValidator(_is_reference)]

@@ -1,0 +1,185 @@
+"""What a layout has to hold to, and the absolute paths it gives for one workstation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from iea_fleet.core import templates
+from iea_fleet.core.faults import Notes, Steps, nearest
+from iea_fleet.core.templates import Template, TemplateError, not_a_file_name
+from iea_fleet.model.layout import FormatName, Key, Layout, SettingsFile
+
+USER_FILES = "net_entreprises"
+
+_ABSOLUTE = {"windows": re.compile(r"[A-Za-z]:/"), "posix": re.compile(r"/(?!/)")}
+_EXAMPLE = {"windows": "C:/ProgramData/ImpactEmploi", "posix": "/srv/impact-emploi"}
+_XML_NAME = re.compile(r"(?:[^\W\d][\w.-]*:)?[^\W\d][\w.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The paths of a layout as templates. ``files`` are relative to ``root``; ``users`` is the file of one user."""
+
+    os: str
+    root: Template
+    private: Template
+    files: Mapping[str, Template]
+    users: Template | None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every variable that is used."""
+        used = [self.root, self.private, *self.files.values(), *([self.users] if self.users else [])]
+        return frozenset[str]().union(*(template.names for template in used))
+
+    def fill(self, values: Mapping[str, str]) -> dict[str, str]:
+        """The absolute path of each file but those of users. TemplateError names the variable that does not fit."""
+        root = self._checked(self.root, values)
+        self._checked(self.private, values)
+        return {name: _below(root, self._checked(file, values)) for name, file in self.files.items()}
+
+    def fill_user(self, user: str, values: Mapping[str, str]) -> str | None:
+        """The absolute path of one user's file, None when the layout has none."""
+        if self.users is None:
+            return None
+        full = {**values, "user": user}
+        return _below(self._checked(self.root, full), self._checked(self.users, full))
+
+    def _checked(self, template: Template, values: Mapping[str, str]) -> str:
+        for name in sorted(template.names):
+            if name in values and (reason := not_a_file_name(values[name])):
+                remedy = "it becomes part of a path on the workstation; give it another value"
+                raise TemplateError(f"`{values[name]}` {reason}", remedy, name)
+        filled = template.fill(values)
+        if template.names and (reason := _bad_segment(filled, self.os)):
+            raise TemplateError(f"makes the path {filled}, of which a part {reason}", "choose other names")
+        return filled
+
+
+def _below(root: str, file: str) -> str:
+    return f"{root.rstrip('/')}/{file}"
+
+
+def _bad_segment(path: str, os: str) -> str:
+    """Why a path is not taken, or "". A drive and the slash of the root are left aside."""
+    for segment in _ABSOLUTE[os].sub("", path, count=1).removesuffix("/").split("/"):
+        if segment in ("", ".", ".."):
+            return "is empty" if not segment else f"is {segment}"
+        if os == "windows" and (reason := not_a_file_name(segment)):
+            return reason
+    return ""
+
+
+def check_layout(layout: Layout, notes: Notes) -> Paths | None:
+    """Note what is wrong with a layout by itself; its paths when they can be filled."""
+    _keys(layout, notes)
+    before = len(notes.found)
+    root = _template(("root",), layout.root, layout, notes)
+    private = _template(("private",), layout.private, layout, notes)
+    files: dict[str, Template] = {}
+    users: Template | None = None
+    for name, part in _settings_files(layout):
+        template = _template((name, "file"), part.file, layout, notes)
+        if name == USER_FILES:
+            users = template
+        else:
+            files[name] = template
+    if layout.application is not None:
+        path = ("application", "lock_file")
+        files["lock_file"] = _template(path, layout.application.lock_file, layout, notes)
+    return Paths(layout.os, root, private, files, users) if len(notes.found) == before else None
+
+
+def _settings_files(layout: Layout) -> Iterator[tuple[str, SettingsFile]]:
+    for name in ("version_file", "state_file", "server_connection", USER_FILES):
+        part = getattr(layout, name)
+        if part is not None:
+            yield name, part
+
+
+def _template(path: Steps, text: str, layout: Layout, notes: Notes) -> Template:
+    nothing = Template(("",))
+    try:
+        template = templates.read(text)
+        allowed = ["workstation", "office", *(["user"] if path[0] == USER_FILES else [])]
+        for name in sorted(template.names):
+            if name not in allowed and not re.fullmatch(r"vars\.[^.]+", name):
+                remedy = nearest(name, [*allowed, "vars.<name>"])
+                raise TemplateError(f"unknown variable `{name}`", remedy)
+        sample = template.fill(dict.fromkeys(template.names, "x"))
+    except TemplateError as error:
+        notes.add(path, error.wrong, error.remedy)
+        return nothing
+    absolute = _ABSOLUTE[layout.os].match(text) is not None
+    if "\\" in text:
+        notes.add(path, "holds \\", "write paths with /, on Windows too")
+    elif path[0] in ("root", "private"):
+        if not absolute:
+            notes.add(path, "is no absolute path", f"write it like {_EXAMPLE[layout.os]}")
+    elif absolute or text.startswith("/"):
+        notes.add(path, "is an absolute path", "write it as it stands below root")
+    if reason := _bad_segment(sample, layout.os):
+        notes.add(path, f"is a path of which a part {reason}", "write each part out", topic="path")
+    return template
+
+
+def _keys(layout: Layout, notes: Notes) -> None:
+    for path, key, format_name in _named_keys(layout):
+        if reason := _bad_key(key, format_name):
+            notes.add(path, reason, _KEY_FORMS[format_name])
+    for path, described in _described_keys(layout):
+        if described.seal is not None and described.seal not in layout.actions:
+            remedy = nearest(described.seal, layout.actions, "actions")
+            notes.add((*path, "seal"), f"there is no action `{described.seal}`", remedy, needs=(("actions",),))
+    connection = layout.server_connection
+    if connection is not None and (secure := connection.keys.secure) is not None:
+        known = set((secure.values or {}).values())
+        if (secure.values is not None or connection.format != "json") and known != {True, False}:
+            remedy = 'write which text means which, like values: {"O": true, "N": false}'
+            path = ("server_connection", "keys", "secure")
+            notes.add(path, "does not say which texts mean true and false", remedy, at_key=True, needs=(path,))
+
+
+_KEY_FORMS: dict[FormatName, str] = {
+    "properties": "write the key as it stands in the file",
+    "ini": "write it as section/option",
+    "xml": "write the elements below the root with /, and an attribute as @name at the end",
+    "json": "write the keys from the outside in with /",
+}
+
+
+def _bad_key(key: str, format_name: FormatName) -> str:
+    parts = key.split("/")
+    if format_name == "properties":
+        return ""
+    if not all(parts):
+        return "has an empty part between its /"
+    if format_name == "ini" and len(parts) != 2:
+        return "is no section and option"
+    if format_name == "xml":
+        names = [*parts[:-1], parts[-1].removeprefix("@")]
+        bad = next((name for name in names if not _XML_NAME.fullmatch(name)), None)
+        return f"holds `{bad}`, which is no XML name" if bad is not None else ""
+    return ""
+
+
+def _described_keys(layout: Layout) -> Iterator[tuple[Steps, Key]]:
+    for name in ("server_connection", USER_FILES):
+        part = getattr(layout, name)
+        if part is not None:
+            for field in type(part.keys).model_fields:
+                if (key := getattr(part.keys, field)) is not None:
+                    yield (name, "keys", field), key
+
+
+def _named_keys(layout: Layout) -> Iterator[tuple[Steps, str, FormatName]]:
+    for path, key in _described_keys(layout):
+        yield (*path, "key"), key.key, getattr(layout, str(path[0])).format
+    if layout.version_file is not None:
+        yield ("version_file", "key"), layout.version_file.key, layout.version_file.format
+    if layout.state_file is not None:
+        yield ("state_file", "key"), layout.state_file.key, layout.state_file.format
+        if layout.state_file.reason is not None:
+            yield ("state_file", "reason"), layout.state_file.reason, layout.state_file.format

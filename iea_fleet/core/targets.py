@@ -1,0 +1,346 @@
+"""From an inventory to targets: inheritance, ranges and templates resolved, and every rule between them checked."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from iea_fleet.core import ranges, settings_rules, templates
+from iea_fleet.core.faults import Notes, Steps, nearest
+from iea_fleet.core.inheritance import Layer, layer, merge, settle
+from iea_fleet.core.joining import Inventory
+from iea_fleet.core.layout_rules import USER_FILES, Paths
+from iea_fleet.core.reference_rules import check_references
+from iea_fleet.core.settings_rules import Level, Levels, as_values, overrides
+from iea_fleet.core.templates import TemplateError
+from iea_fleet.model.inventory import Office, Workstation, is_host
+from iea_fleet.model.layout import Layout
+from iea_fleet.model.playbook import Playbook
+from iea_fleet.model.target import (
+    Connection,
+    GuidedConnection,
+    ServerConnection,
+    Software,
+    SshConnection,
+    Target,
+    WinrmConnection,
+)
+
+MOST_WORKSTATIONS = 50_000
+GUIDED_LAYOUT = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLayout:
+    """A layout that was read and is right, and its paths."""
+
+    layout: Layout
+    paths: Paths
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutName:
+    """A layout as one file names it: the same name means another file in another folder."""
+
+    file: str
+    name: str
+
+
+Layouts = Mapping[LayoutName, KnownLayout]
+"""The layouts that could be read. One that is not here was refused before, and is passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What the workstations of an office that override nothing have in common."""
+
+    levels: Levels
+    connection: Connection
+    known: KnownLayout | None
+    server_connection: ServerConnection | None
+    software: Software | None
+    variables: Mapping[str, str]
+    resources: tuple[str, ...]
+    files: dict[str, str] | None = None
+    """Paths on each of the workstations; None when they depend on its name."""
+
+
+@dataclass(slots=True)
+class _Resolver:
+    inventory: Inventory
+    layouts: Layouts
+    playbook: Playbook
+    notes: Notes
+    targets: list[Target] = field(default_factory=list)
+    names: dict[str, Steps] = field(default_factory=dict)
+    addresses: dict[tuple[str, int, str, int], str] = field(default_factory=dict)
+
+    def all(self) -> None:
+        top = Level((), {"layout": self.inventory.layout})
+        upper = (top, Level(("defaults",), self.inventory.defaults))
+        above = merge(self._layer(top), self._layer(upper[1]))
+        for name, office in self.inventory.offices.items():
+            self._office(name, office, upper, above)
+
+    def _office(self, name: str, office: Office, upper: tuple[Level, ...], above: Layer) -> None:
+        level = Level(("offices", name), office)
+        levels = Levels((*upper, level))
+        merged = merge(above, self._layer(level))
+        shared: dict[bool, Common] = {}
+        first = len(self.targets)
+        for key, workstation in office.workstations.items():
+            reachable = workstation.address is not None
+            if overrides(workstation):
+                own = Level((*level.path, "workstations", key), workstation)
+                below = merge(merged, self._layer(own))
+                common = self._common(name, office, below, Levels((*levels.levels, own)), reachable=reachable)
+            else:
+                if reachable not in shared:
+                    shared[reachable] = self._common(name, office, merged, levels, reachable=reachable)
+                common = shared[reachable]
+            self._members(name, office, key, workstation, common)
+        self._server(name, office, first)
+
+    def _layer(self, level: Level) -> Layer:
+        """The layer of a level; the name of a layout carries along which file says it."""
+        if level.settings is None:
+            return Layer()
+        made = layer(level.settings)
+        if (name := made.entries.get("layout")) is None:
+            return made
+        owner = LayoutName(self.inventory.file_of(level.path or ("layout",)), name)
+        return Layer({**made.entries, "layout": owner})
+
+    def _common(self, office_name: str, office: Office, merged: Layer, levels: Levels, *, reachable: bool) -> Common:
+        settled = settle(merged)
+        named: LayoutName | None = settled.get("layout")
+        if named is None:
+            remedy = "name one, here or at the top, or write layout: none when a person does it"
+            self.notes.add(levels.lowest, "has no layout", remedy, at_key=True, needs=levels.needs("layout"))
+        by_hand = named is None or named.name == GUIDED_LAYOUT
+        known = self.layouts.get(named) if named is not None else None
+        connection: Connection = GuidedConnection()
+        if reachable or not by_hand:
+            connection = settings_rules.connection(settled.get("connection", {}), levels, self.notes)
+        layout = known.layout if known else None
+        servers = settings_rules.server_connection(settled.get("server_connection", {}), layout, levels, self.notes)
+        software = settings_rules.software(settled.get("software", {}), levels, self.notes)
+        variables = {"office": office_name, **as_values(settled.get("vars", {}))}
+        common = Common(
+            levels, connection, known, servers, software, variables, self._resources(office, servers, software)
+        )
+        if known is not None and "workstation" in known.paths.names:
+            return common
+        files = self._files(common, office, variables, levels.lowest)
+        return Common(levels, connection, known, servers, software, variables, common.resources, files)
+
+    def _resources(
+        self, office: Office, servers: ServerConnection | None, software: Software | None
+    ) -> tuple[str, ...]:
+        """The addresses of what the inventory declares and the playbook wants, transfers apart."""
+        addresses = []
+        if servers is not None and servers.wanted() and self._wants("server_connection"):
+            addresses.append("server_connection")
+        if self._wants("net_entreprises"):
+            only = self.playbook.identities
+            addresses += [
+                f"net_entreprises.{name}"
+                for name, user in office.users.items()
+                if user.net_entreprises is not None and (only is None or user.net_entreprises in only)
+            ]
+        if software is not None and self._wants("software"):
+            addresses.append("software")
+        return tuple(addresses)
+
+    def _wants(self, kind: str) -> bool:
+        return self.playbook.resources is None or kind in self.playbook.resources
+
+    def _files(self, common: Common, office: Office, values: Mapping[str, str], here: Steps) -> dict[str, str]:
+        """The paths on a workstation. What does not fit is noted at the variable that brings it in."""
+        if common.known is None:
+            return {}
+        paths, office_path = common.known.paths, common.levels.levels[2].path
+        files: dict[str, str] = {}
+        self._fill(lambda: files.update(paths.fill(values)), common, {"workstation": here, "office": office_path})
+        owners: dict[str, str] = {}
+        for user in office.users if paths.users else ():
+            user_path = (*office_path, "users", user)
+            at = {"workstation": here, "office": office_path, "user": user_path}
+            filled: dict[str, str | None] = {}
+            self._fill(lambda: filled.update({user: paths.fill_user(user, values)}), common, at)  # noqa: B023 - called at once
+            if (path := filled.get(user)) is None:
+                continue
+            other = owners.setdefault(path.casefold(), user)
+            if other != user:
+                remedy = "name users apart by more than case, and {{ user }} in the layout's path"
+                self.notes.add(user_path, f"has the same file as the user `{other}`", remedy, at_key=True)
+            files[f"{USER_FILES}.{user}"] = path
+        return files
+
+    def _fill(self, fill: Callable[[], object], common: Common, places: Mapping[str, Steps]) -> None:
+        try:
+            fill()
+        except TemplateError as error:
+            assert common.known is not None
+            name = error.variable
+            place = places.get(name) or common.levels.where(*name.split("."))
+            missing = error.wrong.startswith("unknown")
+            wrong = (
+                f"the layout {common.known.layout.name} uses `{name}`, which has no value" if missing else error.wrong
+            )
+            remedy = f"add vars: {{{name.removeprefix('vars.')}: …}}" if missing else error.remedy
+            self.notes.add(place, wrong, remedy, at_key=name in places, needs=common.levels.needs("vars"))
+
+    def _members(self, office_name: str, office: Office, key: str, workstation: Workstation, common: Common) -> None:
+        path = ("offices", office_name, "workstations", key)
+        try:
+            members = ranges.members(key)
+        except ValueError as error:
+            wrong, _, remedy = str(error).partition("; ")
+            self.notes.add(path, wrong, remedy, at_key=True)
+            return
+        self._host_keys(path, workstation, common)
+        template = self._address_template(path, workstation, common)
+        for name, number in members:
+            if len(self.targets) >= MOST_WORKSTATIONS:
+                wrong = f"the inventory has more than {MOST_WORKSTATIONS:,} workstations"
+                self.notes.add(path, wrong, "split it in several inventories", at_key=True)
+                return
+            folded = name.casefold()
+            if folded in self.names:
+                self._twice(path, name, self.names[folded])
+                continue
+            self.names[folded] = path
+            address = self._address(path, name, number, template, common) if template else None
+            files = common.files
+            if files is None:
+                files = self._files(common, office, {**common.variables, "workstation": name}, path)
+            self.targets.append(_target(name, office_name, office, workstation, common, address, files))
+
+    def _twice(self, path: Steps, name: str, other: Steps) -> None:
+        where = f"in {self.inventory.file_of(other)}, {other[1]}, as `{other[3]}`"
+        remedy = "a workstation is in one office once; rename or delete one"
+        self.notes.add(path, f"`{name}` stands {where} already", remedy, at_key=True, topic="twice")
+
+    def _host_keys(self, path: Steps, workstation: Workstation, common: Common) -> None:
+        if workstation.host_keys and common.connection.transport == "winrm":
+            wrong = "are keys of ssh, and the transport is winrm"
+            self.notes.add((*path, "host_keys"), wrong, "pin connection.certificate instead", at_key=True)
+
+    def _address_template(self, path: Steps, workstation: Workstation, common: Common) -> templates.Template | None:
+        if workstation.address is None:
+            if not isinstance(common.connection, GuidedConnection):
+                remedy = "add address:, or connection: {transport: none} when a person does it"
+                needs = (path, *common.levels.needs("connection"))
+                self.notes.add(path, "has no address", remedy, at_key=True, needs=needs)
+            return None
+        try:
+            return templates.read(workstation.address)
+        except TemplateError as error:
+            self.notes.add((*path, "address"), error.wrong, error.remedy)
+            return None
+
+    def _address(
+        self, path: Steps, name: str, number: int | None, template: templates.Template, common: Common
+    ) -> str | None:
+        here = (*path, "address")
+        values: dict[str, str] = {}
+        if template.names:
+            values = {**common.variables, "name": name}
+            if number is not None:
+                values["index"] = str(number)
+        try:
+            address = template.fill(values)
+        except TemplateError as error:
+            needs = common.levels.needs("vars")
+            self.notes.add(here, error.wrong, error.remedy, needs=needs)
+            return None
+        if not is_host(address):
+            remedy = "write a name like nancy-01.example.org or an IP address"
+            self.notes.add(here, f"`{address}` is no address of a workstation", remedy, topic="address")
+        self._same_address(here, name, address, common.connection)
+        return address
+
+    def _same_address(self, here: Steps, name: str, address: str, connection: Connection) -> None:
+        if not isinstance(connection, (SshConnection, WinrmConnection)):
+            return
+        jump = connection.jump if isinstance(connection, SshConnection) else None
+        through = (jump.address.casefold(), jump.port) if jump else ("", 0)
+        other = self.addresses.setdefault((_canonical(address), connection.port, *through), name)
+        if other != name:
+            remedy = "give each workstation its own address, with {{ index }} in a range"
+            wrong = f"`{name}` has the address and port of `{other}`"
+            self.notes.add(here, wrong, remedy, topic="same address")
+
+    def _server(self, name: str, office: Office, first: int) -> None:
+        """Check the office's server, and give it the office's transfers."""
+        own = self.targets[first:]
+        path = ("offices", name, "server")
+        server = office.server or (own[0].name if own else None)
+        index = next((first + place for place, target in enumerate(own) if target.name == server), None)
+        if index is None:
+            if office.server is not None:
+                remedy = nearest(office.server, [target.name for target in own], "workstations of this office")
+                needs = (("offices", name, "workstations"),)
+                self.notes.add(path, f"`{office.server}` is no workstation of this office", remedy, needs=needs)
+        elif office.transfers and self._wants("transfer"):
+            self.targets[index] = _with_transfers(self.targets[index], office)
+
+
+def _canonical(address: str) -> str:
+    folded = address.casefold().removesuffix(".")
+    return str(ipaddress.ip_address(folded)) if ":" in folded else folded
+
+
+def _target(
+    name: str,
+    office_name: str,
+    office: Office,
+    workstation: Workstation,
+    common: Common,
+    address: str | None,
+    files: Mapping[str, str],
+) -> Target:
+    return Target(
+        name=name,
+        office=office_name,
+        installation=office.installation,
+        address=address,
+        connection=common.connection,
+        layout=common.known.layout if common.known else None,
+        files=files,
+        tags=workstation.tags,
+        host_keys=workstation.host_keys,
+        hold=workstation.hold,
+        server_connection=common.server_connection,
+        software=common.software,
+        users=office.users,
+        transfers=office.transfers,
+        resources=common.resources,
+    )
+
+
+def _with_transfers(target: Target, office: Office) -> Target:
+    values: dict[str, Any] = {name: getattr(target, name) for name in Target.__slots__}
+    values["resources"] = (*target.resources, *(f"transfer.{name}" for name in office.transfers))
+    return Target(**values)
+
+
+def resolve(inventory: Inventory, layouts: Layouts, playbook: Playbook, notes: Notes) -> list[Target]:
+    """Every workstation with everything that applies to it, in the order of the inventory.
+
+    What is wrong goes to ``notes``; the targets are of use only when nothing went there.
+    """
+    resolver = _Resolver(inventory, layouts, playbook, notes)
+    resolver.all()
+    check_references(inventory, notes)
+    test_from = inventory.net_entreprises_service.test_from
+    names = [target.name for target in resolver.targets]
+    if test_from != "controller" and test_from not in names:
+        remedy = nearest(test_from, ["controller", *names], "controller or a workstation")
+        needs = (("offices",), *(("offices", name, "workstations") for name in inventory.offices))
+        path = ("net_entreprises_service", "test_from")
+        notes.add(path, f"there is no workstation `{test_from}`", remedy, needs=needs)
+    return resolver.targets

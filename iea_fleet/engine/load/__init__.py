@@ -1,0 +1,125 @@
+"""From the files of the user to resolved targets, or to every mistake in them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from iea_fleet.core.faults import Notes, Steps
+from iea_fleet.core.joining import Inventory, join
+from iea_fleet.core.reference_rules import check_playbook
+from iea_fleet.core.selectors import matching, select, terms
+from iea_fleet.core.targets import resolve
+from iea_fleet.engine.load.includes import read_inventory
+from iea_fleet.engine.load.layouts import read_layouts
+from iea_fleet.engine.load.source import Reading, Source, is_certain
+from iea_fleet.errors import InvalidFilesError, UsageError
+from iea_fleet.model.inventory import Backend, Contact, Identity, NetEntreprisesService
+from iea_fleet.model.playbook import Playbook
+from iea_fleet.model.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Everything the files say, resolved and checked.
+
+    ``files`` maps each file, as it was shown to the user, to its digest; ``offices`` an office to its title;
+    ``folder`` is that of the main file. ``selected`` are the targets the playbook is for, in the inventory's order.
+    """
+
+    name: str
+    folder: Path
+    targets: tuple[Target, ...]
+    selected: tuple[Target, ...]
+    playbook: Playbook
+    contact: Contact | None = None
+    secrets: Mapping[str, Backend] = field(default_factory=dict)
+    identities: Mapping[str, Identity] = field(default_factory=dict)
+    net_entreprises_service: NetEntreprisesService = field(default_factory=NetEntreprisesService)
+    offices: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def load(inventory: Path, playbook: Path | None = None) -> Loaded:
+    """Read an inventory and a playbook, or raise InvalidFilesError with every mistake of all their files.
+
+    Without a playbook everything that is declared is selected. Nothing else than files is looked at: no secret is
+    read and no connection opened.
+    """
+    reading = Reading()
+    sources = read_inventory(inventory, reading)
+    layouts = read_layouts(sources, reading)
+    wanted = reading.read(playbook, Playbook) if playbook is not None else None
+    asked = (wanted.value if wanted else None) or Playbook()
+    left_out = [steps for source in sources for steps in source.document.left_out]
+    files = [(source.shown, source.value) for source in sources if source.value is not None]
+    joined, targets = Inventory(main="", name=""), list[Target]()
+    # Without its main file an inventory has no sense, and every word about it would be a guess.
+    if sources[0].value is not None:
+        joined, notes = join(files)
+        _report(notes, left_out, reading)
+        notes = Notes(joined.file_of)
+        targets = resolve(joined, layouts, asked, notes)
+        _report(notes, left_out, reading)
+    selected = _selected(targets, asked, joined, wanted, left_out, reading)
+    if mistakes := reading.mistakes():
+        raise InvalidFilesError(mistakes)
+    return Loaded(
+        name=joined.name,
+        folder=inventory.absolute().parent,
+        targets=tuple(targets),
+        selected=tuple(selected),
+        playbook=asked,
+        contact=joined.contact,
+        secrets=joined.secrets,
+        identities=joined.identities,
+        net_entreprises_service=joined.net_entreprises_service,
+        offices={name: office.title or name for name, office in joined.offices.items()},
+        files=reading.digests,
+    )
+
+
+def _report(notes: Notes, left_out: list[Steps], reading: Reading) -> None:
+    for fault in notes.found.values():
+        if is_certain(fault, left_out):
+            reading.note(fault)
+
+
+def _selected(
+    targets: Sequence[Target],
+    playbook: Playbook,
+    inventory: Inventory,
+    source: Source[Playbook] | None,
+    left_out: list[Steps],
+    reading: Reading,
+) -> list[Target]:
+    """The selected targets; what the playbook names and nobody knows is noted."""
+    if source is None:
+        return list(targets)
+    notes = Notes(lambda _path: source.shown)
+    check_playbook(playbook, inventory, notes)
+    for fault in notes.found.values():
+        if is_certain(fault, [*source.document.left_out, *(("inventory", *steps) for steps in left_out)]):
+            reading.note(fault)
+    if left_out:
+        return []  # of an inventory that was not read whole nobody can say that something matches nothing
+    return _select(targets, playbook, source)
+
+
+def _select(targets: Sequence[Target], playbook: Playbook, source: Source[Playbook]) -> list[Target]:
+    document, faulty = source.document, False
+    for index, text in enumerate(playbook.select):
+        for term in terms(text):
+            try:
+                matching(targets, term)
+            except UsageError as error:
+                steps, faulty = document.follow(("select", index)), True
+                document.mistakes.append(document.mistake(steps, error.sentence, error.hint))
+    if faulty:
+        return []
+    try:
+        return select(targets, playbook.select)
+    except UsageError as error:
+        document.mistakes.append(document.mistake(("select",), error.sentence, error.hint))
+        return []
