@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from iea_fleet.errors import LabError
-from iea_fleet.lab.ports import HOST
+from iea_fleet.lab.network import HOST
 
 LOCK = "lab.lock"
 LOG = "lab.log"

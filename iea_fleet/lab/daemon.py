@@ -34,7 +34,7 @@ from iea_fleet.lab.iea_servers import IeaServers, client_tls
 from iea_fleet.lab.installation import old_installation
 from iea_fleet.lab.inventory import Reached, Wanted, inventory_text, lay_out
 from iea_fleet.lab.maintenance import Outside
-from iea_fleet.lab.ports import HOST
+from iea_fleet.lab.network import HOST
 from iea_fleet.lab.ssh_server import KEY_KIND, SshWorkstation
 from iea_fleet.lab.workstation import Workstation
 from iea_fleet.model.layout import Layout
@@ -170,8 +170,8 @@ async def _run(lab: Lab, lock: int, ready: int) -> None:
         commands = await _serve_commands(lab)
         Contact(os.getpid(), commands.sockets[0].getsockname()[1], lab.token).write(lock)
         # Fails when the command that started us is gone: then nobody knows of us, and we must not stay.
-        os.write(ready, json.dumps(lab.status()).encode())
-        os.close(ready)
+        with os.fdopen(ready, "wb") as pipe:
+            pipe.write(json.dumps(lab.status()).encode())
         _journal.info("%d workstations answer", len(lab.workstations))
         while not stopped.is_set() and _is_ours(lab.directory / LOCK, lock):
             with contextlib.suppress(TimeoutError):
@@ -205,7 +205,6 @@ def main(arguments: list[str]) -> int:
     directory, offices, workstations, lock, ready = Path(arguments[0]), *map(int, arguments[1:])
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         _allow_open_files(workstations + _SPARE_FILES)
         asyncio.run(_run(Lab(directory, offices, workstations), lock, ready))

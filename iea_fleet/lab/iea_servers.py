@@ -13,7 +13,8 @@ from urllib.parse import parse_qs
 
 import trustme
 
-from iea_fleet.lab.ports import HOST, reserve
+from iea_fleet.lab.network import HOST
+from iea_fleet.lab.ports import reserve
 
 _LARGEST = 16 * 1024
 _PATIENCE = 10

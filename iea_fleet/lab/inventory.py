@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iea_fleet.lab.ports import HOST
+from iea_fleet.lab.network import HOST
 from iea_fleet.lab.ssh_server import USER
 
 _PLACES = (
@@ -86,11 +86,11 @@ def inventory_text(name: str, wanted: Wanted, offices: Sequence[Office], reached
 
 
 def _head(name: str, wanted: Wanted) -> Iterator[str]:
-    yield "# The simulated network of « iea-fleet lab up », which writes this file anew each time it starts."
+    yield "# The simulated network of « iea-fleet lab up », written anew each time it starts."
     yield "# Every server in it is on this machine and speaks only to it."
     yield "version: 1"
     yield f"name: {json.dumps(name)}"
-    yield "layout: lab                          # where a lab workstation keeps its settings; shipped with iea-fleet"
+    yield "layout: lab                          # shipped with iea-fleet"
     yield ""
     yield "defaults:"
     yield "  connection:"
@@ -102,7 +102,7 @@ def _head(name: str, wanted: Wanted) -> Iterator[str]:
     yield "    secure: true                     # the box « Sécurisé »"
     yield f"    authentication_url: {wanted.authentication_url}"
     yield f"    update_url: {wanted.update_url}"
-    yield f"    ca_file: {wanted.ca_file}                  # the lab has a certificate authority of its own"
+    yield f"    ca_file: {wanted.ca_file}                  # the lab's own authority"
     yield ""
     yield "offices:"
 

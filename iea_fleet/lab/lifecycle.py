@@ -69,17 +69,17 @@ def up(directory: Path, offices: int = 3, workstations: int = 6) -> LabInfo:
         os.close(lock)
 
 
-def down(directory: Path) -> int | None:
+def down(directory: Path, patience: float = 10.0) -> int | None:
     """Stop the lab of this folder and wait until its process is gone. Its number, or None when none ran.
 
-    LabError when it cannot be stopped.
+    After ``patience`` seconds it is ended by force. LabError when it cannot be stopped.
     """
     directory = directory.resolve()
     found = contact(directory)
     if found is None:
         return None
     try:
-        _end(found.pid, directory)
+        _end(found.pid, patience, directory)
     except PermissionError as error:
         raise LabError(f"process {found.pid} is not yours to stop", "ask whoever started the lab") from error
     if is_running(directory):
@@ -145,7 +145,7 @@ def _start(directory: Path, offices: int, workstations: int, lock: int) -> LabIn
     except BaseException:
         # Ctrl-C too: nobody would know of a process that was started by half.
         if process is not None:
-            _end(process)
+            _end(process, _STOP)
         raise
     finally:
         os.close(hear)
@@ -178,7 +178,7 @@ def _read_all(descriptor: int) -> bytes:
     raise LabError("the lab is not ready after a minute", "ask for fewer workstations")
 
 
-def _end(process: int, directory: Path | None = None) -> None:
+def _end(process: int, patience: float, directory: Path | None = None) -> None:
     """Ask a process to end, wait, and end it by force when it does not; reaped if it is our child.
 
     With a directory, a lock that is free there is enough: a process that nobody reaps keeps its number.
@@ -186,7 +186,7 @@ def _end(process: int, directory: Path | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, number)
-        until = time.monotonic() + _STOP
+        until = time.monotonic() + patience
         while not _is_gone(process) and time.monotonic() < until:
             if directory is not None and not is_running(directory):
                 until = min(until, time.monotonic() + 1.0)

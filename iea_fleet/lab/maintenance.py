@@ -76,7 +76,7 @@ async def _log_in(workstation: Workstation, outside: Outside) -> tuple[TrayState
     except ssl.SSLCertVerificationError:
         raise _FailedError("Certificat du serveur refusé") from None
     except OSError:
-        raise _FailedError("Connexion interrompue par le serveur") from None
+        raise _FailedError("Réponse incompréhensible du serveur") from None
     return _judged(answer)
 
 

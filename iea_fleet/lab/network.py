@@ -10,7 +10,8 @@ import ipaddress
 import os
 from collections.abc import Collection
 
-from iea_fleet.lab.ports import HOST
+HOST = "127.0.0.1"
+"""Where everything of the lab listens."""
 
 
 class NoRouteError(OSError):

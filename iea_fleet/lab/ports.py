@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-HOST = "127.0.0.1"
+from iea_fleet.lab.network import HOST
 
 
 def reserve(port: int = 0) -> socket.socket:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import inspect
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
@@ -37,6 +38,16 @@ _TEXTS = {
 }
 
 
+@contextlib.contextmanager
+def _errors_as_openssh() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _as_openssh(_CODES.get(error.errno or 0, asyncssh.FX_FAILURE)) from error
+    except asyncssh.SFTPError as error:
+        raise _as_openssh(error.code) from error
+
+
 def _as_openssh(code: int) -> asyncssh.SFTPError:
     return asyncssh.SFTPError(code if code in _TEXTS else asyncssh.FX_FAILURE, _TEXTS.get(code, "Failure"))
 
@@ -55,16 +66,12 @@ class Files(asyncssh.SFTPServer):
             return real(self, *args)
         async with self._visit.request():
             self._refuse_by_fault(name, args)
-            try:
+            with _errors_as_openssh():
                 if name in _FOLLOW_LINKS:
-                    self._stay_inside(args[0])
+                    self._stay_inside(self.map_path(args[0]))
                 result = real(self, *args)
                 if inspect.isawaitable(result):
                     result = await result
-            except OSError as error:
-                raise _as_openssh(_CODES.get(error.errno or 0, asyncssh.FX_FAILURE)) from error
-            except asyncssh.SFTPError as error:
-                raise _as_openssh(error.code) from error
             if name in _JOURNALLED:
                 self._visit.note(
                     f"{name} {' -> '.join(repr(_shown(path)) for path in args if isinstance(path, bytes))}"
@@ -74,17 +81,22 @@ class Files(asyncssh.SFTPServer):
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
         """A folder's entries; a listing is one request, however long."""
         async with self._visit.request():
-            try:
-                self._stay_inside(path)
+            with _errors_as_openssh():
                 folder = self.map_path(path)
-                parent = self.map_path(os.path.join(path, b".."))  # noqa: PTH118 - a path of the far side, in bytes
+                self._stay_inside(folder)
+                parent = self.map_path(path + b"/..")
                 found = [(b".", os.lstat(folder)), (b"..", os.lstat(parent))]
                 with os.scandir(folder) as entries:
                     found += [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
-            except OSError as error:
-                raise _as_openssh(_CODES.get(error.errno or 0, asyncssh.FX_FAILURE)) from error
         for name, stat in found:
             yield asyncssh.SFTPName(name, attrs=asyncssh.SFTPAttrs.from_local(stat))
+
+    def map_path(self, path: bytes) -> bytes:
+        """Where a path of the workstation really is. SFTPNoSuchFile when a linked folder leads out of it."""
+        mapped = super().map_path(path)
+        if mapped != self._chroot:
+            self._stay_inside(os.path.dirname(mapped))  # noqa: PTH120 - a path of the far side, in bytes
+        return mapped
 
     def fsync(self, file_obj: object) -> None:
         """Nothing of the lab has to survive a power cut, and a real fsync would stop all its workstations."""
@@ -97,9 +109,9 @@ class Files(asyncssh.SFTPServer):
         if name in _NEED_SPACE and "disk-full" in faults:
             raise _as_openssh(asyncssh.FX_FAILURE)
 
-    def _stay_inside(self, path: bytes) -> None:
+    def _stay_inside(self, mapped: bytes) -> None:
         """A link that leads out of the workstation leads nowhere, as it would on a machine of its own."""
-        self.reverse_map_path(os.path.realpath(self.map_path(path)))
+        self.reverse_map_path(os.path.realpath(mapped))
 
     def _without_space(self, result: os.statvfs_result) -> asyncssh.SFTPVFSAttrs:
         space = asyncssh.SFTPVFSAttrs.from_local(result)

@@ -1,0 +1,88 @@
+"""A running lab for tests, and the clients of other people to look at it with."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncssh
+import yaml
+
+from iea_fleet import lab
+
+
+@dataclass(frozen=True, slots=True)
+class RunningLab:
+    """A lab and its parts; the inventory as a plain mapping."""
+
+    directory: Path
+    info: lab.LabInfo
+
+    @property
+    def inventory(self) -> Path:
+        return self.directory / "inventory.yml"
+
+    @property
+    def names(self) -> list[str]:
+        return [one.name for one in self.info.workstations]
+
+    @property
+    def ca(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.directory / "ca.pem"))
+
+    def declared(self, workstation: str) -> dict[str, object]:
+        """What the inventory says of a workstation."""
+        offices = yaml.safe_load(self.inventory.read_bytes())["offices"]
+        return next(o["workstations"][workstation] for o in offices.values() if workstation in o["workstations"])
+
+    def file(self, workstation: str, path: str = "/impact-emploi/connexion.properties") -> Path:
+        """Where a file of a workstation really is."""
+        return self.directory / "workstations" / workstation / path.lstrip("/")
+
+    def state(self, workstation: str) -> str:
+        """The text of the tray state."""
+        lines = self.file(workstation, "/impact-emploi/etat.properties").read_text("latin-1").splitlines()
+        return next(line for line in lines if line.startswith("etat=")).removeprefix("etat=")
+
+    def faults(self, workstation: str) -> tuple[str, ...]:
+        """The faults in force."""
+        now = lab.status(self.directory)
+        assert now is not None
+        return now.workstation(workstation).faults
+
+    def break_(self, workstation: str, fault: str) -> None:
+        lab.break_(self.directory, workstation, fault)
+
+    def mend(self, workstation: str) -> None:
+        lab.mend(self.directory, workstation)
+
+    @contextlib.asynccontextmanager
+    async def visit(self, workstation: str, **options: object) -> AsyncIterator[asyncssh.SSHClientConnection]:
+        """A connection of asyncssh's client, the host key checked against the inventory."""
+        said = self.declared(workstation)
+        port = said["connection"]["port"]
+        keys = [asyncssh.import_public_key(key) for key in said["host_keys"]]
+        given = {
+            "username": "iea-admin",
+            "client_keys": [str(self.directory / "id_ed25519")],
+            "known_hosts": (keys, [], []),
+            "config": None,
+            "agent_path": None,
+            **options,
+        }
+        async with asyncssh.connect("127.0.0.1", port, **given) as connection:
+            yield connection
+
+
+@contextlib.contextmanager
+def running_lab(folder: Path, workstations: int = 6, offices: int = 3) -> Iterator[RunningLab]:
+    """A lab below ``folder``, stopped at the end whatever happens."""
+    directory = folder / "lab"
+    info = lab.up(directory, offices, workstations)
+    try:
+        yield RunningLab(directory, info)
+    finally:
+        lab.down(directory)
