@@ -47,7 +47,7 @@ MIGRATIONS: Final = (
             )""",
             "CREATE INDEX runs_of_inventory ON runs (inventory, id)",
             """CREATE TABLE outcomes (
-                run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+                run_id TEXT NOT NULL,
                 workstation TEXT NOT NULL,
                 office TEXT NOT NULL,
                 status TEXT NOT NULL,
@@ -55,7 +55,8 @@ MIGRATIONS: Final = (
                 reason_code TEXT NOT NULL,
                 ended_at TIMESTAMP WITH TIME ZONE NOT NULL,
                 cells JSON NOT NULL,
-                PRIMARY KEY (run_id, workstation)
+                PRIMARY KEY (run_id, workstation),
+                FOREIGN KEY (run_id) REFERENCES runs (id) ON DELETE CASCADE
             )""",
             """CREATE TABLE cells (
                 inventory TEXT NOT NULL,
