@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func
 from sqlalchemy.dialects.sqlite import Insert, insert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from iea_fleet.errors import HistoryError
@@ -125,7 +125,7 @@ def errors_in_words(path: Path) -> Iterator[None]:
         raise in_words(error, path) from error
 
 
-def in_words(error: DBAPIError, path: Path) -> HistoryError:
+def in_words(error: StatementError, path: Path) -> HistoryError:
     """What the database refused, what to do, and a stable code."""
     number = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
     known = _WORDS.get(_SAME_WORDS.get(number, number))

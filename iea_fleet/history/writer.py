@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import OperationalError, StatementError
 
 from iea_fleet.errors import HistoryError
 from iea_fleet.history.dialect import in_words
@@ -70,7 +70,8 @@ class Writer:
             going_on = True
             while going_on:
                 going_on = self._take()
-                self._commit(self._in_hand)
+                if self._in_hand:
+                    self._commit(self._in_hand)
         finally:
             # Also when a fault of ours ends this thread: nobody may wait for ever.
             with self._gate:
@@ -101,16 +102,17 @@ class Writer:
             with self._engine.begin() as connection:
                 for job in jobs:
                     job.work(connection)
-        except (IntegrityError, DataError, HistoryError) as error:
+        except OperationalError as error:
+            # Locked, full, read-only: it would be the same for each of them.
+            for job in jobs:
+                job.done.set_exception(in_words(error, self._path))
+        except StatementError as error:
             # One of them cannot be written as it is; the others can.
             if len(jobs) > 1:
                 for job in jobs:
                     self._commit([job])
             else:
-                jobs[0].done.set_exception(error if isinstance(error, HistoryError) else in_words(error, self._path))
-        except DBAPIError as error:
-            for job in jobs:
-                job.done.set_exception(in_words(error, self._path))
+                jobs[0].done.set_exception(in_words(error, self._path))
         else:
             for job in jobs:
                 job.done.set_result(None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -111,7 +111,7 @@ class Matrix:
     """All rows of one run or of the last known state. ``offices`` maps an office to its title."""
 
     rows: tuple[Row, ...]
-    offices: dict[str, str] = field(default_factory=dict)
+    offices: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[Status, int]:
         """How many workstations have each status, worst first, statuses of nobody left out."""

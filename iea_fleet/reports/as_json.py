@@ -1,8 +1,9 @@
-"""A run and its matrix as one JSON document, the same shape for plan, apply, drift and status."""
+"""A run and its matrix as one JSON document, the same shape for plan, apply, drift and status; and a list of runs."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final, Literal
@@ -11,10 +12,11 @@ from pydantic import ConfigDict, Field, PlainSerializer, TypeAdapter
 
 from iea_fleet.model.layout import Scalar
 from iea_fleet.model.matrix import Cell, Difference, Matrix, Row, Seen, Status
-from iea_fleet.model.run import Command, Run
+from iea_fleet.model.run import Command, Run, RunRecord
 from iea_fleet.reports.safe import whole
 
 SCHEMA: Final = "iea-fleet/run/1"
+RUNS_SCHEMA: Final = "iea-fleet/runs/1"
 
 
 def _in_utc(moment: dt.datetime) -> str:
@@ -132,23 +134,32 @@ class RunDocument:
     workstations: tuple[WorkstationPart, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RecordPart:
+    """One run of the list."""
+
+    __pydantic_config__ = _CLOSED
+
+    run: RunPart
+    summary: dict[Status, int]
+    """How many workstations have each status; statuses of nobody are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunsDocument:
+    """Runs that the history knows, newest first."""
+
+    __pydantic_config__ = _CLOSED
+
+    schema: Literal["iea-fleet/runs/1"]
+    runs: tuple[RecordPart, ...]
+
+
 def document(run: Run, matrix: Matrix) -> dict[str, Any]:
     """The document of a run, ready for ``json.dumps``. Workstations stand in the order of the matrix."""
     filled = RunDocument(
         schema=SCHEMA,
-        run=RunPart(
-            id=run.id,
-            command=run.command,
-            inventory=run.inventory,
-            playbook=run.playbook,
-            started_at=run.started_at,
-            ended_at=run.ended_at,
-            user=run.user,
-            host=run.host,
-            exit_code=run.exit_code,
-            selected=run.selected,
-            files=dict(run.files),
-        ),
+        run=_run(run),
         summary=matrix.summary(),
         workstations=tuple(_workstation(row) for row in matrix.rows),
     )
@@ -156,15 +167,54 @@ def document(run: Run, matrix: Matrix) -> dict[str, Any]:
     return written
 
 
+def runs_document(records: Sequence[RunRecord]) -> dict[str, Any]:
+    """The document of a list of runs, in the order given."""
+    filled = RunsDocument(
+        schema=RUNS_SCHEMA,
+        runs=tuple(RecordPart(_run(record.run), dict(record.summary)) for record in records),
+    )
+    written: dict[str, Any] = _runs_adapter().dump_python(filled, mode="json")
+    return written
+
+
 def schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of the document."""
-    generated = _adapter().json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **generated, "title": "A run of iea-fleet"}
+    """The JSON Schema (draft 2020-12) of ``document``."""
+    return _titled(_adapter().json_schema(mode="serialization"), "A run of iea-fleet")
+
+
+def runs_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of ``runs_document``."""
+    return _titled(_runs_adapter().json_schema(mode="serialization"), "Runs of iea-fleet")
+
+
+def _titled(generated: dict[str, Any], title: str) -> dict[str, Any]:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **generated, "title": title}
 
 
 @cache
 def _adapter() -> TypeAdapter[RunDocument]:
     return TypeAdapter(RunDocument)
+
+
+@cache
+def _runs_adapter() -> TypeAdapter[RunsDocument]:
+    return TypeAdapter(RunsDocument)
+
+
+def _run(run: Run) -> RunPart:
+    return RunPart(
+        id=run.id,
+        command=run.command,
+        inventory=run.inventory,
+        playbook=run.playbook,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        user=str(whole(run.user)),
+        host=str(whole(run.host)),
+        exit_code=run.exit_code,
+        selected=run.selected,
+        files={str(whole(path)): digest for path, digest in run.files.items()},
+    )
 
 
 def _workstation(row: Row) -> WorkstationPart:

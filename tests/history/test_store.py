@@ -161,6 +161,22 @@ def test_the_same_run_cannot_begin_twice_and_others_go_on_meanwhile(history: His
     assert len(history.runs(100)) == 30
 
 
+def test_an_outcome_that_cannot_be_kept_leaves_the_others_alone(history: History):
+    history.begin(run())
+
+    def record(number: int) -> None:
+        right_at = NOW.replace(tzinfo=None) if number % 10 == 0 else NOW
+        history.record(RUN_ID, row(f"w{number}"), {"server_connection": memory(right_at, secure=True)})
+
+    with ThreadPoolExecutor(16) as threads:
+        outcomes = [threads.submit(record, number).exception for number in range(40)]
+        told = [str(outcome()) for outcome in outcomes]
+    assert sum("without a time zone" in words for words in told) == 4
+    assert told.count("None") == 36
+    assert {one.workstation for one in history.rows(RUN_ID)} == {f"w{n}" for n in range(40) if n % 10}
+    assert set(history.memories(GRAND_EST)) == {f"w{n}" for n in range(40) if n % 10}
+
+
 def test_many_threads_at_once_lose_nothing(history: History):
     history.begin(run(selected=300))
 

@@ -1,5 +1,6 @@
 import datetime as dt
 import json
+from dataclasses import replace
 
 import jsonschema
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iea_fleet.model.matrix import Cell, Difference, Matrix, Row, Seen, Status
-from iea_fleet.model.run import Run
+from iea_fleet.model.run import Run, RunRecord
 from iea_fleet.reports import as_json
 
 RUN = Run(
@@ -157,3 +158,22 @@ def test_any_value_of_a_setting_can_be_written_as_utf8(value: str | bool | int |
     assert type(kept) is type(value)
     if not isinstance(value, str):
         assert kept == value
+
+
+def test_the_list_of_runs():
+    records = [RunRecord(RUN, small().summary()), RunRecord(replace(RUN, ended_at=None, exit_code=None))]
+
+    document = as_json.runs_document(records)
+
+    jsonschema.Draft202012Validator(as_json.runs_schema()).validate(document)
+    assert document["schema"] == "iea-fleet/runs/1"
+    assert document["runs"][0]["run"] == as_json.document(RUN, Matrix(()))["run"]
+    assert document["runs"][0]["summary"] == {
+        "failed": 1,
+        "bad": 1,
+        "drifted": 1,
+        "offline": 1,
+        "warn": 1,
+        "in_sync": 1,
+    }
+    assert document["runs"][1]["run"]["ended_at"] is None
