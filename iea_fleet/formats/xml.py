@@ -38,6 +38,7 @@ _ATTRIBUTE = re.compile(
 _REFERENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
 _QUOTES = {'"': "&quot;", "'": "&apos;"}
 _BLANK = " \t\r\n"
+_HOLDS_OTHERS = "there is an element that holds others, and no single value"
 
 Steps = tuple[Path, str | None]
 
@@ -120,7 +121,7 @@ def _values(scan: Scan, asked: Mapping[str, Steps]) -> dict[str, Scalar]:
             if attribute in element.attributes:
                 values[key] = element.attributes[attribute]
         elif element.last_child is not None:
-            raise no_value(key, "there is an element that holds others, and no single value")
+            raise no_value(key, _HOLDS_OTHERS)
         else:
             values[key] = element.text
     return values
@@ -178,6 +179,8 @@ def _escaped(value: str, text: Text, quote: str = "") -> str:
 
 
 def _with_text(content: str, key: str, element: Element, value: str, text: Text) -> str:
+    if element.last_child is not None:
+        raise no_value(key, _HOLDS_OTHERS)
     if element.has_notes:
         raise no_value(key, "there is a comment beside the value, which would be lost")
     if element.is_empty_tag:
