@@ -28,9 +28,8 @@ PIECES = {
     "properties": ["a", "b.c", "d\\ e", "=", ":", " ", "\t", "\f", "\\", "\\\n", "\\\r\n  ", "\n", "\r\n", "\r", "#", "!", "x", "é", "\\u00e9", "1"],
     "ini": ["[s]", "[S ]", "[t/u]", "[t", "]", "a", "A", "b", "é", "=", " = ", '"', "'", ";", "#", " ", "\t", "\n", "\r\n", "\r", "x", "\x1a"],
     "xml": ["<a>", "</a>", "<a/>", "<b>", "</b>", "<b d='1'>", "<b  d = \"2\" />", "<c>", "</c>", "<c/>", "<x>", "</x>", "<!-- é -->", "<?p?>", "<![CDATA[", "]]>", "&amp;", "&#233;", "t", "é", " ", "\n", "\r\n", "\t"],
-    "json": ['"a"', '"b"', '"\\u0061"', '"c"', '"d/e"', ":", " : ", ",", "{", "}", "[", "]", "1", "1.0", "true", "null", '"é"', '"\\u00e9\\n"', " ", "\n", "\r\n\t"],
 }  # fmt: skip
-WRAPPED = {"properties": "{}", "ini": "[s]\n{}", "xml": "<r>{}</r>", "json": '{{"a": 1, {}}}'}
+WRAPPED = {"properties": "{}", "ini": "[s]\n{}", "xml": "<r>{}</r>"}
 ENCODINGS = st.sampled_from([None, "utf-8", "latin-1", "cp1252", "utf-16"])
 AWKWARD = st.one_of(
     st.sampled_from(["", " ", " x ", "=", ":x", "#x", "!x", ";x", "\\", "x\\", '"x"', "'x'", '"', "]]>", "<&>", "\n", "\r\n", "\t", "\0", "\x85", "\u2028", "\xa0x\xa0", "é", "€", "日本", "\U0001f600", "\ud800", "https://a.fr:443/x?y=1&z=2"]),
@@ -51,13 +50,29 @@ def values_for(name):
     return AWKWARD
 
 
+def json_texts():
+    """JSON with odd blanks, names that stand twice, and escapes where none are needed."""
+    blank = st.sampled_from(["", " ", "\n", "\r\n\t"])
+    name = st.sampled_from(['"a"', '"\\u0061"', '"b"', '"c"', '"é"', '"d/e"', '"z"', '""'])
+    leaf = st.sampled_from(["1", "1.0", "-0", "1E400", "true", "null", '"é"', '"\\u00e9\\/\\n"', '"{"', "{}", "[]"])
+
+    def grown(inner):
+        item = st.tuples(blank, inner, blank).map("".join)
+        member = st.tuples(blank, name, blank, st.just(":"), item).map("".join)
+        lists = st.lists(item, max_size=3).map(lambda items: f"[{','.join(items)}]")
+        return st.one_of(lists, st.lists(member, max_size=4).map(lambda members: f"{{{','.join(members)}}}"))
+
+    return grown(st.one_of(leaf, grown(st.one_of(leaf, grown(leaf)))))
+
+
 @st.composite
 def files(draw, name):
     """Bytes that may be a file of this format: made of its pieces in some encoding."""
-    pieces = draw(st.lists(st.sampled_from(PIECES[name]), max_size=14))
-    text = draw(st.sampled_from([WRAPPED[name], "{}" if name in ("properties", "ini") else WRAPPED[name]])).format(
-        "".join(pieces)
-    )
+    if name == "json":
+        text = draw(json_texts())
+    else:
+        pieces = "".join(draw(st.lists(st.sampled_from(PIECES[name]), max_size=14)))
+        text = pieces if name != "xml" and draw(st.booleans()) else WRAPPED[name].format(pieces)
     return text.encode(draw(st.sampled_from(["utf-8", "utf-8-sig", "latin-1", "utf-16"])))
 
 
