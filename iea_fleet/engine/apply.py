@@ -137,7 +137,7 @@ def _held_by_file(planned: Cell, now: Cell, fault: relaunch.Fault | None) -> Cel
     return replace(
         now,
         status=Status.CHANGED,
-        reason=f"changed: {settings}",
+        reason=f"{settings} written",
         reason_code="changed",
         differences=planned.differences,
     )

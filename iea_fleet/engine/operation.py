@@ -62,7 +62,7 @@ class Operation:
     def open(cls, options: Options, command: Command) -> Self:
         """Read the files and open the history. InvalidFilesError, UsageError or HistoryError."""
         loaded = load(options.inventory, options.playbook)
-        targets = select(loaded.targets, options.limit) if options.limit else list(loaded.targets)
+        targets = select(loaded.selected, options.limit) if options.limit else list(loaded.selected)
         history = History.open(options.state_dir)
         return cls(options, command, loaded, targets, history, history.memories(loaded.name))
 
@@ -150,8 +150,7 @@ class Operation:
             return {}
         store = TrustStore.of(self.options.state_dir, self.loaded.name)
         pinned = {target.name: target.host_keys for target in self.loaded.targets if target.host_keys}
-        with Secrets(self.loaded.secrets, self.loaded.folder) as secrets:
-            return reach.reaches(targets, secrets, pinned, store.keys())
+        return reach.reaches(targets, Secrets(self.loaded.secrets, self.loaded.folder), pinned, store.keys())
 
     def _run(self) -> Run:
         started_at = clock.now()
@@ -173,9 +172,10 @@ class Operation:
         plans = tuple(one.plan or TargetPlan(one.row.workstation, one.row.office, one.row.cells) for one in in_order)
         planned = frozenset(one.row.workstation for one in in_order if one.plan)
         code = exit_code(Matrix(rows), self.command, interrupted=self._stopped)
-        run = replace(run, ended_at=clock.now(), exit_code=code)
+        ended_at = clock.now()
+        run = replace(run, ended_at=ended_at, exit_code=code)
         if recorded:
-            self.history.finish(run.id, run.ended_at, code)
+            self.history.finish(run.id, ended_at, code)
         return Result(run, Matrix(rows, self.loaded.offices), Plan(self.loaded.name, run.started_at, plans), planned)
 
 

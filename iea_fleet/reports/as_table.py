@@ -23,6 +23,7 @@ from iea_fleet.reports.wording import (
     counted,
     family,
     heading,
+    is_probe,
     marked,
     short_seconds,
     word,
@@ -36,6 +37,8 @@ _INDENT = 2
 _DETAIL = 6
 _GAP = 2
 _LONGEST_NAME = 24
+_SHORT = 12
+"""What a good test has found (« boule bleue », 3.02.004) stands in its cell when it is no longer than this."""
 
 
 def table(
@@ -128,8 +131,8 @@ class _Table:
         named = printable(title if title == office else f"{title} ({office})")
         yield Indented(Text.assemble((named, "bold"), f": {counted(Matrix(tuple(rows)).summary())}"))
         headed = False
+        said: dict[tuple[str, ...], list[str]] = {}
         for entry in self._entries(rows):
-            lines = self.details.lines(entry[0])
             if len(entry) > 1 or self._shared(entry[0]):
                 yield self._shared_line(entry)
             elif grid is None:
@@ -139,8 +142,12 @@ class _Table:
                     yield grid.header()
                     headed = True
                 yield from grid.line(entry[0])
-            for said in lines:
-                yield Indented(Text(said, style="dim"), _DETAIL)
+            if lines := self.details.lines(entry[0]):
+                said.setdefault(lines, []).extend(row.workstation for row in entry)
+        for lines, names in said.items():
+            yield Indented(Text(f"{folded(names)}:", style="dim"), _DETAIL - _INDENT)
+            for line in lines:
+                yield Indented(Text(line, style="dim"), _DETAIL)
 
     def _entries(self, rows: list[Row]) -> list[list[Row]]:
         """The rows, worst first; those that need the same words together when there are many."""
@@ -217,7 +224,9 @@ class _Table:
             return ""
         status = worst(cell.status for cell in cells)
         like_it = [cell for cell in cells if cell.status is status]
-        said = marked(status)
+        said = marked(status, cells[0].address)
+        if len(cells) == 1 and _good_test(cells[0]) and 0 < len(cells[0].reason) <= _SHORT:
+            said = f"{LOOKS[status].symbol} {printable(cells[0].reason)}"
         if len(like_it) < len(cells):
             said += f" {len(like_it)}/{len(cells)}"
         times = [cell.observed_at for cell in like_it if cell.observed_at]
@@ -229,15 +238,21 @@ class _Table:
 
     def _legend(self) -> Iterator[RenderableType]:
         cells = [cell for row in self.matrix.rows for cell in row.cells]
-        occurring = {cell.status for cell in cells}
+        good_tests = [cell for cell in cells if _good_test(cell)]
         for status in Status:
-            if status in occurring:
+            if any(cell.status is status and not _good_test(cell) for cell in cells):
                 text = Text.assemble((marked(status), LOOKS[status].style), f": {MEANINGS[status]}")
                 yield Indented(text, _INDENT)
-        if any(cell.address.startswith("servers.") and cell.status is Status.IN_SYNC for cell in cells):
-            symbol = LOOKS[Status.IN_SYNC].symbol
-            said = f"{symbol} of a server: the « coche verte » of « Tester l'accès aux serveurs »"
-            yield Indented(Text(said), _INDENT)
+        if good_tests:
+            symbol, style = LOOKS[Status.IN_SYNC]
+            said = " of a test: it says yes"
+            if any(cell.address.startswith("servers.") for cell in good_tests):
+                said += "; of a server: the « coche verte » of « Tester l'accès aux serveurs »"
+            yield Indented(Text.assemble((symbol, style), said), _INDENT)
+
+
+def _good_test(cell: Cell) -> bool:
+    return cell.status is Status.IN_SYNC and is_probe(cell.address)
 
 
 def _badness(row: Row) -> int:

@@ -52,28 +52,39 @@ MEANINGS: Final[Mapping[Status, str]] = {
     Status.IN_SYNC: "as the files ask",
 }
 
+_PROBES: Final = frozenset({"servers", "state", "version"})
+
 _HEADINGS: Final = {
     "server_connection": "settings",
     "servers.authentication_url": "auth server",
     "servers.update_url": "update server",
+    "state.tray": "tray icon",
+    "version.installed": "version",
     "assistance_mode": "assistance",
 }
-_FAMILIES: Final = {"servers": "servers", "net_entreprises": "accounts", "transfer": "transfers"}
+_FAMILIES: Final = {"servers": "servers", "state": "tray icon", "net_entreprises": "accounts", "transfer": "transfers"}
 _MEMBERS: Final = {"net_entreprises": "account", "transfer": "transfer"}
 
 
-def word(status: Status) -> str:
-    """The status as people read it.
+def word(status: Status, address: str = "") -> str:
+    """The status as people read it; a test that says yes is ``ok``, since there is nothing to be in sync with.
 
-    >>> word(Status.ROLLED_BACK)
-    'rolled back'
+    >>> word(Status.ROLLED_BACK), word(Status.IN_SYNC), word(Status.IN_SYNC, "state.tray")
+    ('rolled back', 'in sync', 'ok')
     """
+    if status is Status.IN_SYNC and is_probe(address):
+        return "ok"
     return status.value.replace("_", " ")
 
 
-def marked(status: Status) -> str:
+def is_probe(address: str) -> bool:
+    """Whether a test answers for this address."""
+    return address.partition(".")[0] in _PROBES
+
+
+def marked(status: Status, address: str = "") -> str:
     """Symbol and word."""
-    return f"{LOOKS[status].symbol} {word(status)}"
+    return f"{LOOKS[status].symbol} {word(status, address)}"
 
 
 def heading(address: str) -> str:

@@ -97,7 +97,7 @@ def test_symbols_are_one_cell_wide_and_every_status_has_its_own():
 
 @pytest.mark.parametrize("status", Status)
 def test_no_status_is_told_by_colour_alone(status: Status):
-    text = drawn(table(Matrix((Row("w", "o", (Cell("state", status, "why"),)),))))
+    text = drawn(table(Matrix((Row("w", "o", (Cell("software", status, "why"),)),))))
 
     assert f"{LOOKS[status].symbol} {word(status)}" in text.splitlines()[2]
     assert f"  {LOOKS[status].symbol} {word(status)}: {MEANINGS[status]}" in text.splitlines()
