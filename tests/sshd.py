@@ -1,7 +1,7 @@
 """A real OpenSSH server for tests: own configuration, keys and port, on loopback addresses, as the current user.
 
-    with Sshd(tmp_path, addresses=("127.0.0.1", "127.0.0.2"), MaxSessions=1) as sshd:
-        reach = sshd.reach("poste-1", address="127.0.0.2")
+with Sshd(tmp_path, addresses=("127.0.0.1", "127.0.0.2"), MaxSessions=1) as sshd:
+    reach = sshd.reach("poste-1", address="127.0.0.2")
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from iea_fleet.transports.base import Reach
 
 _SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 _LONGEST_START = 15.0
+
+SFTP_PROGRAM = next(
+    (each for each in ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server") if Path(each).exists()), ""
+)
+"""OpenSSH's separate SFTP server."""
 
 
 def make_key(path: Path, kind: str = "ed25519", passphrase: str = "", *more: str) -> Path:
@@ -44,7 +49,7 @@ def free_port(address: str = "127.0.0.1") -> int:
 class Sshd:
     """sshd on a free port; keyword arguments are options of sshd_config, a list for one that is given many times.
 
-    ``client_key`` is the private key that it lets in, ``host_key`` its own key line.
+    ``client_key`` is the private key that it lets in, ``host_key`` its own key line. ``wrapped_in`` is a command that starts it.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Sshd:
         folder: Path,
         addresses: tuple[str, ...] = ("127.0.0.1",),
         key_types: tuple[str, ...] = ("ed25519",),
+        wrapped_in: tuple[str, ...] = (),
         **options: Any,
     ) -> None:
         assert _SSHD, "OpenSSH's sshd is not installed; on Debian: apt-get install openssh-server"
@@ -60,6 +66,7 @@ class Sshd:
         self.address = addresses[0]
         self.port = free_port(self.address)
         self.user = getpass.getuser()
+        self._wrapper = list(wrapped_in)
         self.log = folder / "sshd.log"
         self.client_key = folder / "client"
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +108,7 @@ class Sshd:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where a root sshd locks up its unprivileged part
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [str(_SSHD), "-D", "-e", "-f", str(self._configuration)],
+                [*self._wrapper, str(_SSHD), "-D", "-e", "-f", str(self._configuration)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -126,6 +133,12 @@ class Sshd:
         # Its own session of processes: the children that serve connections end with it.
         os.killpg(self._process.pid, signal.SIGTERM)
         self._process.wait(timeout=10)
+
+    @property
+    def pid(self) -> int:
+        """The process of the server, or of what it is wrapped in."""
+        assert self._process is not None
+        return self._process.pid
 
     def reach(self, workstation: str = "poste", **changes: Any) -> Reach:
         """How to reach this server as a workstation; any field of ``Reach`` can be given."""

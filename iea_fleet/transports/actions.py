@@ -10,7 +10,7 @@ from typing import Final
 from paramiko import Channel
 
 from iea_fleet.model.request import Failed, Ran, RunAction
-from iea_fleet.transports.connection import Connection
+from iea_fleet.transports.connection import Connection, close_channel
 
 MOST_OUTPUT: Final = 1024 * 1024
 """How many bytes of each output stream are kept; the rest is read and thrown away."""
@@ -36,7 +36,7 @@ def run_action(connection: Connection, channel: Channel, request: RunAction) -> 
         connection.round_trips += 1
         return _Conversation(channel, request.stdin).hold(limit, request, connection)
     finally:
-        channel.close()
+        close_channel(channel)
 
 
 class _Conversation:

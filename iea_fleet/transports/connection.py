@@ -12,6 +12,7 @@ from typing import Final, cast
 
 import paramiko
 from paramiko import Channel, ChannelException, Message
+from paramiko.packet import Packetizer
 
 from iea_fleet.errors import BrokenError, NotLetInError
 from iea_fleet.transports.fingerprint import fingerprint
@@ -34,6 +35,17 @@ class ForwardingRefusedError(Exception):
         self.text = text
 
 
+class _Packetizer(Packetizer):
+    """Without paramiko's own time limit for the handshake: a thread each, which outlives a failed connection."""
+
+    def start_handshake(self, timeout: float) -> None:
+        """The ``Wire`` watches the time."""
+
+    def handshake_timed_out(self) -> bool:
+        """Never: the ``Wire`` ends it."""
+        return False
+
+
 class _Transport(paramiko.Transport):
     """paramiko's transport, which keeps what the far end says when it refuses a channel.
 
@@ -42,7 +54,7 @@ class _Transport(paramiko.Transport):
     """
 
     def __init__(self, sock: socket) -> None:
-        super().__init__(sock)
+        super().__init__(sock, packetizer_class=_Packetizer)
         self.refusals: dict[int, tuple[int, str]] = {}
         self._asking = threading.local()
 
@@ -94,9 +106,7 @@ class Connection:
         # curve25519 costs 2 ms, the finite-field groups 26 to 87: they are for servers that have nothing else.
         options = self.transport.get_security_options()
         options.kex = sorted(options.kex, key=_cost_of_kex)
-        self.transport.banner_timeout = timeout
-        self.transport.handshake_timeout = timeout
-        self.transport.auth_timeout = timeout + _JOIN_SECONDS
+        self.transport.banner_timeout = timeout + _JOIN_SECONDS
 
     def shake_hands(self, host_key_types: Sequence[str] = (), *, only: bool = False) -> str:
         """Agree on keys and return the server's host key as ``type base64``.
@@ -199,6 +209,12 @@ class Connection:
         self.transport.close()
         if self.transport.ident is not None and self.transport is not threading.current_thread():
             self.transport.join(_JOIN_SECONDS)
+
+
+def close_channel(channel: Channel) -> None:
+    """Close a channel, whether or not anybody is left to be told."""
+    with contextlib.suppress(*WIRE_ERRORS):
+        channel.close()
 
 
 def _cost_of_kex(name: str) -> int:

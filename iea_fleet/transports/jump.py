@@ -14,7 +14,13 @@ from paramiko import Channel
 from iea_fleet.errors import BrokenError, NotLetInError, TransportError
 from iea_fleet.model.inventory import Jump
 from iea_fleet.transports.base import Reach
-from iea_fleet.transports.connection import KEEPALIVE, Connection, ForwardingRefusedError, check_host_key
+from iea_fleet.transports.connection import (
+    KEEPALIVE,
+    Connection,
+    ForwardingRefusedError,
+    check_host_key,
+    close_channel,
+)
 from iea_fleet.transports.keys import SHARED, KeyRing
 from iea_fleet.transports.login import Credentials, log_in
 from iea_fleet.transports.offline import code_of_words, offline, why_offline
@@ -198,13 +204,13 @@ def _first_bytes(channel: Channel, reach: Reach, where: str) -> Wire:
         channel.settimeout(reach.timeout)
         first = channel.recv(4096)
     except TimeoutError as error:
-        channel.close()
+        close_channel(channel)
         raise no_banner(where) from error
     except WIRE_ERRORS as error:
-        channel.close()
+        close_channel(channel)
         raise closed_at_once(where) from error
     if not first:
-        channel.close()
+        close_channel(channel)
         raise closed_at_once(where)
     return Wire(channel, first)
 

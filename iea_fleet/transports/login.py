@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import paramiko
-from paramiko import PKey
+from paramiko import Message, PKey
+from paramiko.auth_handler import AuthHandler
 from pydantic import SecretStr
 
 from iea_fleet.errors import NotLetInError
@@ -64,24 +65,46 @@ def log_in(connection: Connection, credentials: Credentials, keys: KeyRing = SHA
     )
 
 
-def _attempt(connection: Connection, start: Callable[[threading.Event], object]) -> Exception | None:
+class _Attempt(AuthHandler):
+    """One attempt to log in, which asks for the service only if nobody has asked yet.
+
+    paramiko asks for it before every attempt: a round trip each, and some servers end the connection at the second
+    (RFC 4253 §10 has one request). The two methods are not public: a test holds their behaviour.
+    """
+
+    service_is_on = False
+
+    def _request_auth(self) -> None:
+        if not self.service_is_on:
+            super()._request_auth()  # type: ignore[misc]
+            return
+        accepted = Message()
+        accepted.add_string("ssh-userauth")
+        accepted.rewind()
+        self._parse_service_accept(accepted)  # type: ignore[attr-defined]
+
+
+def _attempt(connection: Connection, start: Callable[[_Attempt, threading.Event], object]) -> Exception | None:
     """One attempt: None when we are in, else what paramiko says of it."""
-    done = threading.Event()
+    transport, done = connection.transport, threading.Event()
+    handler = _Attempt(transport)
+    handler.service_is_on = transport.auth_handler is not None
+    transport.auth_handler = handler
     try:
-        start(done)
+        start(handler, done)
     except WIRE_ERRORS as error:
         raise connection.lost(error) from error
     connection.wait(done)
-    if connection.transport.is_authenticated():
+    if transport.is_authenticated():
         return None
-    said = connection.transport.get_exception() or paramiko.AuthenticationException()
+    said = transport.get_exception() or paramiko.AuthenticationException()
     if isinstance(said, paramiko.ssh_exception.PartialAuthentication):
         raise in_our_words(said, connection.name)
     return said
 
 
 def _by_key(connection: Connection, user: str, key: PKey) -> NotLetInError | None:
-    if _attempt(connection, lambda done: connection.transport.auth_publickey(user, key, done)) is None:
+    if _attempt(connection, lambda attempt, done: attempt.auth_publickey(user, key, done)) is None:
         return None
     return NotLetInError(
         f"{connection.name} does not accept the key for {user}",
@@ -116,9 +139,9 @@ def _by_agent(connection: Connection, user: str) -> NotLetInError | None:
 
 
 def _by_password(connection: Connection, user: str, password: SecretStr) -> NotLetInError | None:
-    name, transport = connection.name, connection.transport
+    name = connection.name
     secret = password.get_secret_value()
-    error = _attempt(connection, lambda done: transport.auth_password(user, secret, done, fallback=False))
+    error = _attempt(connection, lambda attempt, done: attempt.auth_password(user, secret, done))
     if isinstance(error, paramiko.BadAuthenticationType):
         # The server did not look at it: RFC 4252 lists the methods that can go on, and password is none of them.
         if "keyboard-interactive" not in error.allowed_types:
@@ -128,7 +151,7 @@ def _by_password(connection: Connection, user: str, password: SecretStr) -> NotL
                 code="password_not_accepted",
             )
         answer = _OneAnswer(secret)
-        error = _by_questions(connection, user, answer)
+        error = _attempt(connection, lambda attempt, done: attempt.auth_interactive(user, answer, done))
         if error is not None and answer.more_asked:
             return NotLetInError(
                 f"{name} asks for more than the password of {user}",
@@ -160,18 +183,3 @@ class _OneAnswer:
             return [""] * len(prompts)
         self._given = True
         return [self._secret]
-
-
-def _by_questions(connection: Connection, user: str, answer: _OneAnswer) -> Exception | None:
-    """Keyboard-interactive: None when we are in, else what paramiko says of it."""
-    transport = connection.transport
-    with connection.answer_expected():
-        try:
-            missing = transport.auth_interactive(user, answer)
-        except paramiko.AuthenticationException as error:
-            if not transport.is_active():
-                raise connection.lost() from error
-            return error
-    if missing:
-        raise in_our_words(paramiko.ssh_exception.PartialAuthentication(missing), connection.name)
-    return None

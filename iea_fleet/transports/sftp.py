@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -10,7 +11,7 @@ from typing import Final, NamedTuple
 from paramiko import Channel
 
 from iea_fleet.errors import BrokenError
-from iea_fleet.transports.connection import Connection
+from iea_fleet.transports.connection import Connection, close_channel
 from iea_fleet.transports.ssh_errors import WIRE_ERRORS
 
 OPEN, CLOSE, READ, WRITE, LSTAT, FSTAT, FSETSTAT = 3, 4, 5, 6, 7, 8, 10
@@ -27,6 +28,7 @@ STATVFS: Final = b"statvfs@openssh.com"
 PIECE: Final = 32768
 """How much one READ or WRITE carries: what every server has to take."""
 
+_PAUSE: Final = 0.002
 _LARGEST: Final = 256 * 1024 + 1024
 _HAS_SIZE, _HAS_OWNER, _HAS_MODE, _HAS_TIMES, _HAS_MORE = 0x1, 0x2, 0x4, 0x8, 0x80000000
 
@@ -184,12 +186,9 @@ class Sftp:
         numbers = self._queue(packets)
         self._connection.round_trips += 1
         try:
-            self._channel.settimeout(self._connection.seconds_left())
-            self._channel.sendall(b"".join(self._unsent))
-            self._unsent.clear()
-            waiting = set(numbers)
+            waiting = set(numbers) - self._send()
             while waiting:
-                waiting -= self._receive()
+                waiting -= self._receive(self._connection.seconds_left())
         except WIRE_ERRORS as error:
             raise self._broken(error) from error
         except (struct.error, LookupError) as error:
@@ -202,7 +201,7 @@ class Sftp:
 
     def close(self) -> None:
         """End the conversation; the server closes what is open."""
-        self._channel.close()
+        close_channel(self._channel)
 
     def _queue(self, packets: Sequence[Packet]) -> list[int]:
         numbers = []
@@ -213,9 +212,33 @@ class Sftp:
             self._unsent.append(struct.pack(">IBI", len(body) + 5, kind, self._number) + body)
         return numbers
 
-    def _receive(self) -> set[int]:
+    def _send(self) -> set[int]:
+        """Send all that is queued, and take answers meanwhile; the numbers that were answered.
+
+        A server that cannot get rid of its answers takes no more requests: whoever only sent would wait for ever.
+        """
+        rest = memoryview(b"".join(self._unsent))
+        self._unsent.clear()
+        answered: set[int] = set()
+        silent_after = time.monotonic() + self._connection.seconds_left()
+        while rest:
+            if self._channel.send_ready():
+                rest = rest[self._channel.send(bytes(rest[:PIECE])) :]
+            elif self._channel.closed:
+                raise EOFError
+            elif not self._channel.recv_ready():
+                if time.monotonic() > silent_after:
+                    raise TimeoutError
+                time.sleep(_PAUSE)
+                continue
+            while self._channel.recv_ready():
+                answered |= self._receive(self._connection.seconds_left())
+            silent_after = time.monotonic() + self._connection.seconds_left()
+        return answered
+
+    def _receive(self, seconds: float) -> set[int]:
         """Wait for bytes and take all whole packets out of them; the numbers that were answered."""
-        self._channel.settimeout(self._connection.seconds_left())
+        self._channel.settimeout(seconds)
         data = self._channel.recv(65536)
         if not data:
             raise EOFError

@@ -136,8 +136,8 @@ def remove_file(sftp: Sftp, request: RemoveFile) -> Answer:
         return now if isinstance(now, Failed) else failed("keeps_changing", request.path)
     if now.digest != request.expected:
         return Moved(now.digest)
-    (reply,) = sftp.ask([of(REMOVE, request.path)])
-    return Done(ABSENT) if is_ok(reply) else refused_write(reply, None, request.path, 0)
+    reply, *room = sftp.ask([of(REMOVE, request.path), *ask_for_room(sftp, _parent(request.path))])
+    return Done(ABSENT) if is_ok(reply) else refused_write(reply, room[0] if room else None, request.path, 0)
 
 
 def make_new_folder(sftp: Sftp, request: MakeFolder) -> Answer:

@@ -34,7 +34,13 @@ from iea_fleet.model.request import (
 )
 from iea_fleet.transports.actions import run_action
 from iea_fleet.transports.base import Reach
-from iea_fleet.transports.connection import KEEPALIVE, Connection, ForwardingRefusedError, check_host_key
+from iea_fleet.transports.connection import (
+    KEEPALIVE,
+    Connection,
+    ForwardingRefusedError,
+    check_host_key,
+    close_channel,
+)
 from iea_fleet.transports.keys import SHARED, KeyRing
 from iea_fleet.transports.login import Credentials, log_in
 from iea_fleet.transports.sftp import Sftp
@@ -121,7 +127,7 @@ class SshSession:
                 with self._connection.answer_expected():
                     channel.invoke_subsystem("sftp")
             except BrokenError as error:
-                channel.close()
+                close_channel(channel)
                 if not self._connection.transport.is_active():
                     raise
                 raise BrokenError(

@@ -14,7 +14,7 @@ from paramiko import Channel
 
 from iea_fleet.errors import TransportError
 from iea_fleet.model.request import Failed, NotReached, OpenUrl, Reached
-from iea_fleet.transports.connection import Connection, ForwardingRefusedError
+from iea_fleet.transports.connection import Connection, ForwardingRefusedError, close_channel
 from iea_fleet.transports.offline import code_of_words
 
 Stage = Literal["connect", "tls", "certificate", "answer"]
@@ -204,7 +204,7 @@ class _Stream(httpcore.NetworkStream):
 
     def close(self) -> None:
         """Close the channel."""
-        self._channel.close()
+        close_channel(self._channel)
 
     def get_extra_info(self, info: str) -> object:
         """For httpcore, which asks for the TLS object, to learn which protocol was agreed on."""
