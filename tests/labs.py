@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -58,6 +59,21 @@ class RunningLab:
 
     def mend(self, workstation: str) -> None:
         lab.mend(self.directory, workstation)
+
+    @contextlib.contextmanager
+    def restored(self) -> Iterator[RunningLab]:
+        """What is done to the workstations meanwhile is undone at the end."""
+        kept, tree = self.directory / "kept", self.directory / "workstations"
+        shutil.copytree(tree, kept, symlinks=True)
+        try:
+            yield self
+        finally:
+            self.mend("servers")
+            for name in self.names:
+                self.mend(name)
+                shutil.rmtree(tree / name)
+            shutil.copytree(kept, tree, dirs_exist_ok=True, symlinks=True)
+            shutil.rmtree(kept)
 
     @contextlib.asynccontextmanager
     async def visit(self, workstation: str, **options: object) -> AsyncIterator[asyncssh.SSHClientConnection]:

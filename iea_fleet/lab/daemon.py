@@ -77,6 +77,7 @@ class Lab:
                 one.install(old_installation(len(self.workstations), self.servers.port))
                 self.workstations[name] = SshWorkstation(one, outside, public)
                 self.workstations[name].open()
+                await asyncio.sleep(0)
         self._write_inventory(key_file)
 
     def close(self) -> None:
@@ -96,7 +97,7 @@ class Lab:
             case "mend":
                 self._named(request["workstation"]).mend()
         if request["do"] != "status":
-            _journal.info("%s: %s %s", request["workstation"], request["do"], request.get("fault", ""))
+            _journal.info("%s: %s", request["workstation"], f"{request['do']} {request.get('fault', '')}".strip())
         return self.status()
 
     def status(self) -> dict[str, Any]:
@@ -154,6 +155,8 @@ async def _serve_commands(lab: Lab) -> asyncio.Server:
                         answer = await lab.answer(request)
                     except LabError as error:
                         answer = {"error": [error.sentence, error.hint]}
+                    except OSError as error:
+                        answer = {"error": [f"the lab cannot do that: {error}", "start it anew"]}
                     writer.write(json.dumps(answer).encode())
                     await writer.drain()
         writer.close()
@@ -162,16 +165,23 @@ async def _serve_commands(lab: Lab) -> asyncio.Server:
 
 
 async def _run(lab: Lab, lock: int, ready: int) -> None:
-    stopped = asyncio.Event()
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stopped.set)
+    # A pipe shows an error when its reader is gone: nobody knows of us then, and we must not stay.
+    loop.add_reader(ready, stopped.set)
     try:
-        await lab.start()
+        starting, stopping = loop.create_task(lab.start()), loop.create_task(stopped.wait())
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            return
+        starting.result()
         commands = await _serve_commands(lab)
         Contact(os.getpid(), commands.sockets[0].getsockname()[1], lab.token).write(lock)
-        # Fails when the command that started us is gone: then nobody knows of us, and we must not stay.
-        with os.fdopen(ready, "wb") as pipe:
+        loop.remove_reader(ready)
+        with os.fdopen(ready, "wb", closefd=False) as pipe:
             pipe.write(json.dumps(lab.status()).encode())
+        os.close(ready)
         _journal.info("%d workstations answer", len(lab.workstations))
         while not stopped.is_set() and _is_ours(lab.directory / LOCK, lock):
             with contextlib.suppress(TimeoutError):

@@ -90,9 +90,12 @@ def down(directory: Path, patience: float = 10.0) -> int | None:
 def status(directory: Path) -> LabInfo | None:
     """The lab of this folder, or None when none runs. LabError when it does not answer."""
     directory = directory.resolve()
-    if not is_running(directory):
+    try:
+        return _info(directory, ask(directory, {"do": "status"}))
+    except LabError:
+        if is_running(directory):
+            raise
         return None
-    return _info(directory, ask(directory, {"do": "status"}))
 
 
 def break_(directory: Path, workstation: str, fault: str) -> LabInfo:

@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import asyncssh
 
-from iea_fleet.errors import LabError
 from iea_fleet.lab.faults import Fault
 from iea_fleet.lab.maintenance import Outside, relaunch
 from iea_fleet.lab.network import NoRouteError, route
@@ -70,15 +69,12 @@ class SshWorkstation:
             self._options = self._with_key(asyncssh.generate_private_key(KEY_KIND))
 
     def mend(self) -> None:
-        """End all faults. LabError when the workstation's port is no longer to be had."""
+        """End all faults."""
         if "hang" in self.workstation.faults:
             self._hang_up()
         self.workstation.mend()
         self._options = self._with_key(self._first_key)
-        try:
-            self._door.open()
-        except OSError as error:
-            raise LabError(f"{self.workstation.name} cannot listen again: {error}", "start the lab anew") from error
+        self._door.open()
 
     def _with_key(self, key: asyncssh.SSHKey) -> asyncssh.SSHServerConnectionOptions:
         return asyncssh.SSHServerConnectionOptions(
@@ -97,7 +93,8 @@ class SshWorkstation:
         try:
             await asyncssh.run_server(connection, options=self._options)
         except (OSError, asyncssh.Error) as error:
-            _journal.info("%s: a client was not let in: %s", self.workstation.name, error)
+            # A client may have chosen the words: they stay on one line.
+            _journal.info("%s: a client was not let in: %s", self.workstation.name, " ".join(str(error).split()))
 
     def _hang_up(self) -> None:
         for visit in tuple(self.visits):

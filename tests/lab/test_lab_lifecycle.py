@@ -207,35 +207,15 @@ def test_a_start_that_fails_half_way_leaves_no_process(tmp_path: Path) -> None:
     assert lab.status(directory) is None
 
 
-def test_a_command_that_is_killed_while_it_starts_a_lab_leaves_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGINT])
+def test_a_command_that_ends_while_it_starts_a_lab_leaves_none(tmp_path: Path, ended_by: signal.Signals) -> None:
     directory = tmp_path / "lab"
-    starting = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"from iea_fleet import lab; import pathlib; lab.up(pathlib.Path({str(directory)!r}), 3, 3000)",
-        ]
-    )
+    code = f"from iea_fleet import lab; import pathlib; lab.up(pathlib.Path({str(directory)!r}), 3, 3000)"
+    starting = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     wait_for("the process is there", lambda: processes_of(directory))
-    starting.kill()
-    starting.wait()
-    wait_for("nothing is left", lambda: not processes_of(directory))
-
-
-def test_a_command_that_is_interrupted_stops_what_it_started(tmp_path: Path) -> None:
-    directory = tmp_path / "lab"
-    starting = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"from iea_fleet import lab; import pathlib; lab.up(pathlib.Path({str(directory)!r}), 3, 3000)",
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-    wait_for("the process is there", lambda: processes_of(directory))
-    starting.send_signal(signal.SIGINT)
+    starting.send_signal(ended_by)
     starting.wait(timeout=20)
-    assert processes_of(directory) == []
+    wait_for("nothing is left", lambda: not processes_of(directory))
     assert lab.status(directory) is None
 
 

@@ -48,12 +48,12 @@ def test_authentication_knows_refused_and_unlicensed_workstations(office: Runnin
 def test_answers_do_not_wait_for_nagle(office: RunningLab) -> None:
     took = []
     with httpx.Client(verify=office.ca, trust_env=False) as client:
-        for _ in range(9):
+        for _ in range(15):
             start = time.perf_counter()
             client.post(office.info.authentication_url, data={"poste": "nancy-01"})
             took.append(time.perf_counter() - start)
-    # The trap costs at least 40 ms each time; a busy machine may be slow now and then.
-    assert sorted(took)[2] < 0.035
+    # The trap costs at least 40 ms each time; a busy machine is slow only now and then.
+    assert min(took) < 0.035
 
 
 @pytest.mark.parametrize(
