@@ -28,6 +28,8 @@ _WITHOUT_BOM = {  # what Python's codecs that write a BOM by themselves are with
     "utf-16": ("utf-16-le", "utf-16-be"),
     "utf-32": ("utf-32-le", "utf-32-be"),
 }
+_NO_FILE_ENCODINGS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7"}
+"""Codecs of Python for other things than files; the first two take the square of the time."""
 _GUESSES = ("utf-8", "cp1252", "latin-1")
 _LINES = 200_000
 """More lines than any file of settings has; it bounds the time of parsers that go line by line."""
@@ -122,7 +124,7 @@ def canonical(encoding: str) -> str:
 
 
 def _exact(data: bytes, encoding: str) -> str | None:
-    content = _decoded(data, encoding)
+    content = _decoded(data, encoding) if canonical(encoding) not in _NO_FILE_ENCODINGS else None
     if content is None or _encoded(content, encoding) != data or _encoded(content, "utf-8") is None:
         return None
     return content

@@ -83,7 +83,8 @@ def _text(data: bytes, encoding: str | None) -> Text:
     declared = _DECLARED.match(data[:200].decode("latin-1"))
     text = read_text(data, encoding, (declared[1],) if declared else ("utf-8",))
     declared = _DECLARED.match(text.content[:200])
-    agreed = not declared or canonical(declared[1]) == canonical(text.encoding) or text.encoding.startswith("utf-16-")
+    is_wide = text.encoding.startswith(("utf-16-", "utf-32-"))  # nobody can take that for something else
+    agreed = not declared or is_wide or canonical(declared[1]) == canonical(text.encoding)
     if declared and not agreed and not text.content.isascii() and not _is_same(text, declared[1]):
         raise unreadable("xml", f"its declaration says {declared[1]}, and it is read as {text.encoding}")
     return replace(text, certain=agreed)
@@ -153,11 +154,12 @@ def _set(content: str, key: str, steps: Steps, value: str, text: Text) -> str:
         content = _with_child(content, key, way, inner, text.line_end)
     if attribute is None:
         return _with_text(content, key, way[-1], value, text)
-    return _with_attribute(content, way[-1], _child(key, attribute, way, text), value, text)
+    name = attribute if attribute in way[-1].attributes else _child(key, attribute, way, text)
+    return _with_attribute(content, way[-1], name, value, text)
 
 
 def _child(key: str, name: str, way: list[Element], text: Text) -> str:
-    """The name, when it can be added below these elements."""
+    """The name, when an element or attribute of that name can be added to the last of these elements."""
     prefix = name.partition(":")[0] if ":" in name else "xml"
     if prefix != "xml" and not any(f"xmlns:{prefix}" in element.attributes for element in way):
         raise cannot_hold(key, f"{name} is not there, and the prefix {prefix} is not declared above it")

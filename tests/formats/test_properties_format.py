@@ -70,6 +70,10 @@ def test_read_gives_what_is_there():
         (b"\xff\xfea", None, {"a": "3"}, "unreadable_format"),
         ("a=1".encode("utf-16-le"), None, {"a": "3"}, "unreadable_format"),
         (b"a=1", "rot13", {"a": "3"}, "unreadable_format"),
+        (b"a=1", "utf-7", {"a": "3"}, "unreadable_format"),
+        (b"a=1", "unicode_escape", {"a": "3"}, "unreadable_format"),
+        (b"a=\x1b$B\x1b(B1", "iso2022_jp", {"a": "3"}, "unreadable_format"),  # reads well, and is written differently
+        (b"a\\", None, {"a": "3"}, "not_exact"),
         (b"a=1", None, {"a": True}, "cannot_hold"),
         (b"a=1", None, {"a": None}, "cannot_hold"),
         (b"a=1", None, {"a": "\ud800"}, "cannot_hold"),

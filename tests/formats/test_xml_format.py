@@ -90,6 +90,12 @@ def test_read_gives_what_is_there():
         (b"<r>\xe9</r>", None, {"a": "1"}, "unreadable_format"),
         (LATIN1 + b"<r>\xc3\xa9</r>", "utf-8", {"@a": "1"}, "unreadable_format"),
         (b"<?xml version='1.0' encoding='klingon'?><r/>", None, {"a": "1"}, "unreadable_format"),
+        (
+            b"<?xml version='1.0' encoding='punycode'?><r>" + b"-x9" * 1_000_000 + b"</r>",
+            None,
+            {"a": "1"},
+            "unreadable_format",
+        ),
         (b"<?xml version='1.0' encoding='utf-16'?><r/>", None, {"a": "1"}, "unreadable_format"),
         (b"<r><a>1</a><a>2</a></r>", None, {"a": "1"}, "duplicate_key"),
         (b"<r><a><b>1</b></a><a/></r>", None, {"a/b": "1"}, "duplicate_key"),
