@@ -83,7 +83,7 @@ def _main_keys(inventory: Inventory, main: InventoryFile, notes: Notes, reading:
         notes.add((), "lacks the key `name`", remedy, needs=(("name",),))
     if not any(office.workstations for office in inventory.offices.values()):
         remedy = "add offices: with a workstation in one of them"
-        needs = (("offices",), *((("offices", name)) for name in inventory.offices))
+        needs = (("offices",), *(("offices", name, "workstations") for name in inventory.offices))
         notes.add((), "has no workstation", remedy, needs=needs)
     defaults = inventory.defaults
     if inventory.layout is not None and defaults is not None and defaults.layout is not None:

@@ -115,13 +115,12 @@ def _template(path: Steps, text: str, layout: Layout, notes: Notes) -> Template:
     absolute = _ABSOLUTE[layout.os].match(text) is not None
     if "\\" in text:
         notes.add(path, "holds \\", "write paths with /, on Windows too")
-    elif path[0] in ("root", "private"):
-        if not absolute:
-            notes.add(path, "is no absolute path", f"write it like {_EXAMPLE[layout.os]}")
-    elif absolute or text.startswith("/"):
+    elif path[0] in ("root", "private") and not absolute:
+        notes.add(path, "is no absolute path", f"write it like {_EXAMPLE[layout.os]}")
+    elif path[0] not in ("root", "private") and (absolute or text.startswith("/")):
         notes.add(path, "is an absolute path", "write it as it stands below root")
-    if reason := _bad_segment(sample, layout.os):
-        notes.add(path, f"is a path of which a part {reason}", "write each part out", topic="path")
+    elif reason := _bad_segment(sample, layout.os):
+        notes.add(path, f"is a path of which a part {reason}", "write each part out")
     return template
 
 

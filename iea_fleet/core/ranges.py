@@ -34,6 +34,7 @@ def members(text: str) -> Iterator[tuple[str, int | None]]:
         raise ValueError(f"has a range that runs backwards; write [{last}:{first}]")
     if end - start >= MOST_MEMBERS:
         raise ValueError(f"has a range of more than {MOST_MEMBERS:,} workstations; is the last number right?")
-    width = max(len(first), len(last)) if first.startswith("0") or last.startswith("0") else 0
+    padded = any(len(text) > 1 and text.startswith("0") for text in (first, last))
+    width = max(len(first), len(last)) if padded else 0
     head, tail = _RANGE.split(text)[0], _RANGE.split(text)[-1]
     return ((f"{head}{number:0{width}d}{tail}", number) for number in range(start, end + 1))

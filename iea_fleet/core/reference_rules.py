@@ -21,7 +21,7 @@ def check_references(inventory: Inventory, notes: Notes) -> None:
         backend = inventory.secrets.get(name)
         if backend is None:
             remedy = f"declared under secrets: {', '.join(inventory.secrets) or 'none'}"
-            notes.add(path, "names a secret back-end that is not declared", remedy, needs=(("secrets",),))
+            notes.add(path, "names a secret back-end that is not declared", remedy, needs=(("secrets", name),))
         elif isinstance(backend, EnvBackend) and secret not in backend.names:
             wrong = f"names a variable that `{name}` does not list"
             notes.add(path, wrong, f"add it to secrets.{name}.names", needs=(("secrets", name, "names"),))
@@ -38,7 +38,7 @@ def check_references(inventory: Inventory, notes: Notes) -> None:
             if wanted is not None and wanted != ABSENT_ACCOUNT and wanted not in inventory.identities:
                 path = ("offices", office_name, "users", user_name, "net_entreprises")
                 remedy = nearest(wanted, inventory.identities, "identities")
-                notes.add(path, f"there is no identity `{wanted}`", remedy, needs=(("identities",),))
+                notes.add(path, f"there is no identity `{wanted}`", remedy, needs=(("identities", wanted),))
 
 
 def _references(inventory: Inventory) -> Iterator[tuple[Steps, str]]:
@@ -94,7 +94,9 @@ def check_playbook(playbook: Playbook, inventory: Inventory, notes: Notes) -> No
         if identity not in inventory.identities:
             remedy = nearest(identity, inventory.identities, "identities")
             path = ("identities", index)
-            notes.add(path, f"there is no identity `{identity}`", remedy, needs=(("inventory", "identities"),))
+            notes.add(
+                path, f"there is no identity `{identity}`", remedy, needs=(("inventory", "identities", identity),)
+            )
     for index, probe in enumerate(playbook.required):
         if probe not in playbook.probes:
             path = ("required", index)

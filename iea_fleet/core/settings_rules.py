@@ -61,8 +61,7 @@ class Levels:
 
     def needs(self, section: str) -> tuple[Steps, ...]:
         """What has to be read rightly before something missing in a section is certain."""
-        paths = [level.path for level in self.levels]
-        return (*paths, *((*path, section) for path in paths))
+        return tuple((*level.path, section) for level in self.levels)
 
 
 def connection(settled: Mapping[str, Any], levels: Levels, notes: Notes) -> Connection:
@@ -85,7 +84,7 @@ def connection(settled: Mapping[str, Any], levels: Levels, notes: Notes) -> Conn
     known = {key: value for key, value in settled.items() if key in KEYS[transport]}
     lacking = _lacking(transport, known)
     for wrong, remedy in lacking:
-        notes.add(levels.where("connection", "transport"), wrong, remedy, needs=needs)
+        notes.add(levels.where("connection"), wrong, remedy, needs=needs)
     if transport == "none" or lacking:
         return GuidedConnection()
     return _ssh(known, levels, notes) if transport == "ssh" else _winrm(known, levels, notes)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from iea_fleet.core import ranges, settings_rules, templates
+from iea_fleet.core import settings_rules
 from iea_fleet.core.faults import Notes, Steps, nearest
 from iea_fleet.core.inheritance import Layer, layer, merge, settle
 from iea_fleet.core.joining import Inventory
 from iea_fleet.core.layout_rules import USER_FILES, Paths
+from iea_fleet.core.members import Register
 from iea_fleet.core.reference_rules import check_references
 from iea_fleet.core.settings_rules import Level, Levels, as_values, overrides
 from iea_fleet.core.templates import TemplateError
-from iea_fleet.model.inventory import Office, Workstation, is_host
+from iea_fleet.model.inventory import Office, Settings, Workstation
 from iea_fleet.model.layout import Layout
 from iea_fleet.model.playbook import Playbook
 from iea_fleet.model.target import (
@@ -23,12 +22,9 @@ from iea_fleet.model.target import (
     GuidedConnection,
     ServerConnection,
     Software,
-    SshConnection,
     Target,
-    WinrmConnection,
 )
 
-MOST_WORKSTATIONS = 50_000
 GUIDED_LAYOUT = "none"
 
 
@@ -74,8 +70,10 @@ class _Resolver:
     playbook: Playbook
     notes: Notes
     targets: list[Target] = field(default_factory=list)
-    names: dict[str, Steps] = field(default_factory=dict)
-    addresses: dict[tuple[str, int, str, int], str] = field(default_factory=dict)
+    register: Register = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.register = Register(self.inventory.file_of, self.notes)
 
     def all(self) -> None:
         top = Level((), {"layout": self.inventory.layout})
@@ -105,9 +103,11 @@ class _Resolver:
 
     def _layer(self, level: Level) -> Layer:
         """The layer of a level; the name of a layout carries along which file says it."""
-        if level.settings is None:
-            return Layer()
-        made = layer(level.settings)
+        if isinstance(level.settings, Settings):
+            said = level.settings.model_fields_set.intersection(Settings.model_fields)
+            made = layer({key: getattr(level.settings, key) for key in said})
+        else:
+            made = layer(level.settings or {})
         if (name := made.entries.get("layout")) is None:
             return made
         owner = LayoutName(self.inventory.file_of(level.path or ("layout",)), name)
@@ -121,9 +121,10 @@ class _Resolver:
             self.notes.add(levels.lowest, "has no layout", remedy, at_key=True, needs=levels.needs("layout"))
         by_hand = named is None or named.name == GUIDED_LAYOUT
         known = self.layouts.get(named) if named is not None else None
-        connection: Connection = GuidedConnection()
-        if reachable or not by_hand:
-            connection = settings_rules.connection(settled.get("connection", {}), levels, self.notes)
+        asked = settled.get("connection", {})
+        if by_hand and not reachable and asked.get("transport") != "none":
+            asked = {"transport": "none"}  # what it inherits is for the others
+        connection = settings_rules.connection(asked, levels, self.notes)
         layout = known.layout if known else None
         servers = settings_rules.server_connection(settled.get("server_connection", {}), layout, levels, self.notes)
         software = settings_rules.software(settled.get("software", {}), levels, self.notes)
@@ -195,84 +196,42 @@ class _Resolver:
 
     def _members(self, office_name: str, office: Office, key: str, workstation: Workstation, common: Common) -> None:
         path = ("offices", office_name, "workstations", key)
-        try:
-            members = ranges.members(key)
-        except ValueError as error:
-            wrong, _, remedy = str(error).partition("; ")
-            self.notes.add(path, wrong, remedy, at_key=True)
-            return
+        guided = isinstance(common.connection, GuidedConnection)
         self._host_keys(path, workstation, common)
-        template = self._address_template(path, workstation, common)
-        for name, number in members:
-            if len(self.targets) >= MOST_WORKSTATIONS:
-                wrong = f"the inventory has more than {MOST_WORKSTATIONS:,} workstations"
-                self.notes.add(path, wrong, "split it in several inventories", at_key=True)
-                return
-            folded = name.casefold()
-            if folded in self.names:
-                self._twice(path, name, self.names[folded])
-                continue
-            self.names[folded] = path
-            address = self._address(path, name, number, template, common) if template else None
+        template = self.register.address_template(path, workstation, common.levels, guided=guided)
+        for name, number in self.register.members(path):
+            values = {**common.variables, "workstation": name, "name": name} if template or common.files is None else {}
+            address = None
+            if template is not None:
+                address = self.register.address(path, template, values, number, common.levels)
+                self.register.claim_address(path, name, address, common.connection)
             files = common.files
             if files is None:
-                files = self._files(common, office, {**common.variables, "workstation": name}, path)
-            self.targets.append(_target(name, office_name, office, workstation, common, address, files))
-
-    def _twice(self, path: Steps, name: str, other: Steps) -> None:
-        where = f"in {self.inventory.file_of(other)}, {other[1]}, as `{other[3]}`"
-        remedy = "a workstation is in one office once; rename or delete one"
-        self.notes.add(path, f"`{name}` stands {where} already", remedy, at_key=True, topic="twice")
+                files = self._files(common, office, values, path)
+            self.targets.append(
+                Target(
+                    name=name,
+                    office=office_name,
+                    installation=office.installation,
+                    address=address,
+                    connection=common.connection,
+                    layout=common.known.layout if common.known else None,
+                    files=files,
+                    tags=workstation.tags,
+                    host_keys=workstation.host_keys,
+                    hold=workstation.hold,
+                    server_connection=common.server_connection,
+                    software=common.software,
+                    users=office.users,
+                    transfers=office.transfers,
+                    resources=common.resources,
+                )
+            )
 
     def _host_keys(self, path: Steps, workstation: Workstation, common: Common) -> None:
         if workstation.host_keys and common.connection.transport == "winrm":
             wrong = "are keys of ssh, and the transport is winrm"
             self.notes.add((*path, "host_keys"), wrong, "pin connection.certificate instead", at_key=True)
-
-    def _address_template(self, path: Steps, workstation: Workstation, common: Common) -> templates.Template | None:
-        if workstation.address is None:
-            if not isinstance(common.connection, GuidedConnection):
-                remedy = "add address:, or connection: {transport: none} when a person does it"
-                needs = (path, *common.levels.needs("connection"))
-                self.notes.add(path, "has no address", remedy, at_key=True, needs=needs)
-            return None
-        try:
-            return templates.read(workstation.address)
-        except TemplateError as error:
-            self.notes.add((*path, "address"), error.wrong, error.remedy)
-            return None
-
-    def _address(
-        self, path: Steps, name: str, number: int | None, template: templates.Template, common: Common
-    ) -> str | None:
-        here = (*path, "address")
-        values: dict[str, str] = {}
-        if template.names:
-            values = {**common.variables, "name": name}
-            if number is not None:
-                values["index"] = str(number)
-        try:
-            address = template.fill(values)
-        except TemplateError as error:
-            needs = common.levels.needs("vars")
-            self.notes.add(here, error.wrong, error.remedy, needs=needs)
-            return None
-        if not is_host(address):
-            remedy = "write a name like nancy-01.example.org or an IP address"
-            self.notes.add(here, f"`{address}` is no address of a workstation", remedy, topic="address")
-        self._same_address(here, name, address, common.connection)
-        return address
-
-    def _same_address(self, here: Steps, name: str, address: str, connection: Connection) -> None:
-        if not isinstance(connection, (SshConnection, WinrmConnection)):
-            return
-        jump = connection.jump if isinstance(connection, SshConnection) else None
-        through = (jump.address.casefold(), jump.port) if jump else ("", 0)
-        other = self.addresses.setdefault((_canonical(address), connection.port, *through), name)
-        if other != name:
-            remedy = "give each workstation its own address, with {{ index }} in a range"
-            wrong = f"`{name}` has the address and port of `{other}`"
-            self.notes.add(here, wrong, remedy, topic="same address")
 
     def _server(self, name: str, office: Office, first: int) -> None:
         """Check the office's server, and give it the office's transfers."""
@@ -286,46 +245,9 @@ class _Resolver:
                 needs = (("offices", name, "workstations"),)
                 self.notes.add(path, f"`{office.server}` is no workstation of this office", remedy, needs=needs)
         elif office.transfers and self._wants("transfer"):
-            self.targets[index] = _with_transfers(self.targets[index], office)
-
-
-def _canonical(address: str) -> str:
-    folded = address.casefold().removesuffix(".")
-    return str(ipaddress.ip_address(folded)) if ":" in folded else folded
-
-
-def _target(
-    name: str,
-    office_name: str,
-    office: Office,
-    workstation: Workstation,
-    common: Common,
-    address: str | None,
-    files: Mapping[str, str],
-) -> Target:
-    return Target(
-        name=name,
-        office=office_name,
-        installation=office.installation,
-        address=address,
-        connection=common.connection,
-        layout=common.known.layout if common.known else None,
-        files=files,
-        tags=workstation.tags,
-        host_keys=workstation.host_keys,
-        hold=workstation.hold,
-        server_connection=common.server_connection,
-        software=common.software,
-        users=office.users,
-        transfers=office.transfers,
-        resources=common.resources,
-    )
-
-
-def _with_transfers(target: Target, office: Office) -> Target:
-    values: dict[str, Any] = {name: getattr(target, name) for name in Target.__slots__}
-    values["resources"] = (*target.resources, *(f"transfer.{name}" for name in office.transfers))
-    return Target(**values)
+            target = self.targets[index]
+            addresses = (*target.resources, *(f"transfer.{name}" for name in office.transfers))
+            self.targets[index] = replace(target, resources=addresses)
 
 
 def resolve(inventory: Inventory, layouts: Layouts, playbook: Playbook, notes: Notes) -> list[Target]:

@@ -23,7 +23,7 @@ _PARSER = jinja2.Environment(autoescape=False)  # noqa: S701 - paths and address
 _SWALLOWED = re.compile(r"\{[%#]|\{\{[-+]|[-+]\}\}")
 _ALLOWED = "write text and names in {{ }}, like {{ vars.site }}; nothing else is allowed"
 _DEVICE = re.compile(
-    r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE | re.DOTALL
+    r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\..*)?", re.IGNORECASE | re.DOTALL
 )
 _NOT_IN_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iea_fleet.core.faults import Notes, Steps
+from iea_fleet.core.faults import Gaps, Notes
 from iea_fleet.core.joining import Inventory, join
 from iea_fleet.core.reference_rules import check_playbook
 from iea_fleet.core.selectors import matching, select, terms
 from iea_fleet.core.targets import resolve
 from iea_fleet.engine.load.includes import read_inventory
 from iea_fleet.engine.load.layouts import read_layouts
-from iea_fleet.engine.load.source import Reading, Source, is_certain
+from iea_fleet.engine.load.source import Reading, Source
 from iea_fleet.errors import InvalidFilesError, UsageError
 from iea_fleet.model.inventory import Backend, Contact, Identity, NetEntreprisesService
 from iea_fleet.model.playbook import Playbook
@@ -53,16 +53,23 @@ def load(inventory: Path, playbook: Path | None = None) -> Loaded:
     wanted = reading.read(playbook, Playbook) if playbook is not None else None
     asked = (wanted.value if wanted else None) or Playbook()
     left_out = [steps for source in sources for steps in source.document.left_out]
-    files = [(source.shown, source.value) for source in sources if source.value is not None]
     joined, targets = Inventory(main="", name=""), list[Target]()
     # Without its main file an inventory has no sense, and every word about it would be a guess.
     if sources[0].value is not None:
-        joined, notes = join(files)
-        _report(notes, left_out, reading)
+        gaps = Gaps(left_out)
+        joined, notes = join([(source.shown, source.value) for source in sources if source.value is not None])
+        reading.note(notes, gaps)
         notes = Notes(joined.file_of)
         targets = resolve(joined, layouts, asked, notes)
-        _report(notes, left_out, reading)
-    selected = _selected(targets, asked, joined, wanted, left_out, reading)
+        reading.note(notes, gaps)
+    selected = targets
+    if wanted is not None:
+        notes = Notes(lambda _path: wanted.shown)
+        check_playbook(asked, joined, notes)
+        inventory_gaps = [("inventory", *steps) for steps in left_out]
+        reading.note(notes, Gaps([*wanted.document.left_out, *inventory_gaps]))
+        # Of an inventory that was not read whole nobody can say that something matches nothing.
+        selected = [] if left_out else _selected(targets, asked, wanted)
     if mistakes := reading.mistakes():
         raise InvalidFilesError(mistakes)
     return Loaded(
@@ -80,34 +87,8 @@ def load(inventory: Path, playbook: Path | None = None) -> Loaded:
     )
 
 
-def _report(notes: Notes, left_out: list[Steps], reading: Reading) -> None:
-    for fault in notes.found.values():
-        if is_certain(fault, left_out):
-            reading.note(fault)
-
-
-def _selected(
-    targets: Sequence[Target],
-    playbook: Playbook,
-    inventory: Inventory,
-    source: Source[Playbook] | None,
-    left_out: list[Steps],
-    reading: Reading,
-) -> list[Target]:
-    """The selected targets; what the playbook names and nobody knows is noted."""
-    if source is None:
-        return list(targets)
-    notes = Notes(lambda _path: source.shown)
-    check_playbook(playbook, inventory, notes)
-    for fault in notes.found.values():
-        if is_certain(fault, [*source.document.left_out, *(("inventory", *steps) for steps in left_out)]):
-            reading.note(fault)
-    if left_out:
-        return []  # of an inventory that was not read whole nobody can say that something matches nothing
-    return _select(targets, playbook, source)
-
-
-def _select(targets: Sequence[Target], playbook: Playbook, source: Source[Playbook]) -> list[Target]:
+def _selected(targets: Sequence[Target], playbook: Playbook, source: Source[Playbook]) -> list[Target]:
+    """The selected targets; a selector that matches nothing is noted where it stands."""
     document, faulty = source.document, False
     for index, text in enumerate(playbook.select):
         for term in terms(text):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from iea_fleet.core.faults import Steps, dotted
+from iea_fleet.core.faults import Steps, dotted, printable
 from iea_fleet.errors import Mistake
 
 Place = tuple[int, int, int, int]
@@ -30,9 +30,9 @@ class Document:
     def follow(self, steps: Steps) -> Steps:
         """The steps that lead through the document; those that are no keys (union branches) are passed over."""
         real: list[str | int] = []
-        here = self.root
+        here: Any = self.root
         for step in steps:
-            if step in self.places.get(id(here), ()):
+            if step in self.places.get(id(here), ()) and (isinstance(step, int) or step in here):
                 here = here[step]
                 real.append(step)
         return tuple(real)
@@ -65,7 +65,7 @@ class Document:
     def mistake(self, steps: Steps, wrong: str, remedy: str = "", *, at_key: bool = False) -> Mistake:
         """A mistake at this path."""
         line, column = self.place(steps, at_key=at_key)
-        return Mistake(self.shown, line, column, dotted(steps), wrong, remedy)
+        return Mistake(self.shown, line, column, dotted(steps), printable(wrong), printable(remedy))
 
     def leave_out(self, steps: Steps) -> None:
         """Take a part away, so that the rest can be looked at. An item of a list takes its whole list along."""

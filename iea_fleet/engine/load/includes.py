@@ -13,6 +13,7 @@ from iea_fleet.engine.load.source import Reading, Source, shown_path
 from iea_fleet.model.inventory import InventoryFile
 
 MOST_FILES = 1_000
+DEEPEST = 20
 MOST_BYTES = 32 * 1024 * 1024
 
 Refuse = Callable[[str, str], None]
@@ -73,6 +74,8 @@ class _Includes:
             refuse(f"{shown} includes itself in the end", "take it out of this include")
         elif real in self._read:
             refuse(f"{shown} is read twice", f"it was read as {self._read[real]}; include it once")
+        elif len(self._open) > DEEPEST:
+            refuse(f"{shown} is included over more than {DEEPEST} files", "include it nearer to the main file")
         elif self._reading.bytes_read > MOST_BYTES:
             refuse("the files hold more than 32 MB", "include fewer")
         else:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-from iea_fleet.core.faults import Notes, Steps, nearest
+from iea_fleet.core.faults import Gaps, Notes, Steps, nearest
 from iea_fleet.core.layout_rules import check_layout
 from iea_fleet.core.targets import GUIDED_LAYOUT, KnownLayout, LayoutName
-from iea_fleet.engine.load.source import Reading, Source, is_certain, shown_path
+from iea_fleet.engine.load.source import Reading, Source, shown_path
 from iea_fleet.model.inventory import InventoryFile
 from iea_fleet.model.layout import Layout
 
@@ -41,10 +41,8 @@ def read_layouts(sources: Sequence[Source[InventoryFile]], reading: Reading) -> 
             elif name in shipped_paths:
                 path, shown = shipped_paths[name], f"iea_fleet/layouts/{name}.yml"
             else:
-                remedy = nearest(name, [*shipped_paths, GUIDED_LAYOUT], "shipped")
-                _refuse(
-                    source, steps, f"no layout `{name}` is shipped", f"{remedy}; one of yours is named like lab.yml"
-                )
+                remedy = f"{nearest(name, shipped_paths, 'shipped')}; a file of yours is named with its ending, .yml"
+                _refuse(source, steps, f"no layout `{name}` is shipped", remedy)
                 continue
             real = path.resolve()
             if real not in by_path:
@@ -65,9 +63,7 @@ def _read(path: Path, shown: str, reading: Reading) -> KnownLayout | None:
         return None
     notes = Notes(lambda _path: shown)
     paths = check_layout(source.value, notes)
-    for fault in notes.found.values():
-        if is_certain(fault, source.document.left_out):
-            reading.note(fault)
+    reading.note(notes, Gaps(source.document.left_out))
     if paths is None or source.document.mistakes:
         return None
     return KnownLayout(source.value, paths)

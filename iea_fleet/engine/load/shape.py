@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from iea_fleet.core.faults import Steps
+from iea_fleet.core.faults import Gaps, Steps
 from iea_fleet.engine.load.document import Document
 from iea_fleet.engine.load.wording import words
 from iea_fleet.model.part import Part
@@ -55,14 +55,18 @@ def fill(model: type[Model], document: Document) -> Filled[Model]:
 
 def _note(refused: ValidationError, model: type[Part], document: Document, *, first: bool) -> None:
     """Note each wrong part, and take it away."""
+    wrong_parts = list(_by_place(refused, document))
+    unknown = [steps for steps, errors in wrong_parts if errors[0]["type"] == "extra_forbidden"]
+    # What is missing because it was refused while reading, or is there and misspelt, is no mistake of its own.
+    gaps = Gaps([*unknown, *document.left_out])
     removals: list[Steps] = []
-    for steps, errors in _by_place(refused, document):
-        kind = errors[0]["type"]
-        # What is missing because it was refused while reading, or taken away in an earlier round, is no mistake.
-        known = kind == "missing" and (not first or (*steps, errors[0]["loc"][-1]) in document.left_out)
-        if not known:
+    for steps, errors in wrong_parts:
+        kind, key = errors[0]["type"], errors[0]["loc"][-1:]
+        missing = kind == "missing"
+        # In a later round a key is missing because we took it away.
+        if not (missing and (not first or gaps.may_hold((*steps, *key)))):
             wrong, remedy = words(errors, steps, document, model)
-            at_key = kind in ("missing", "extra_forbidden") or errors[0]["loc"][-1:] == ("[key]",)
+            at_key = missing or kind == "extra_forbidden" or key == ("[key]",)
             document.mistakes.append(document.mistake(steps, wrong, remedy, at_key=at_key))
         removals.append(_CONFLICT if kind == "value_error" and not steps else steps)
     # The longest first: what lies within a part goes before the part itself.

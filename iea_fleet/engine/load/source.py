@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from iea_fleet.core.faults import Fault, Steps
+from iea_fleet.core.faults import Gaps, Notes
 from iea_fleet.engine.load.decoding import read_bytes
 from iea_fleet.engine.load.document import Document
 from iea_fleet.engine.load.shape import fill
@@ -65,10 +65,12 @@ class Reading:
         self.documents[shown] = document
         return Source(path, document, fill(model, document).value)
 
-    def note(self, fault: Fault) -> None:
-        """Turn a fault into a mistake at its place."""
-        document = self.documents[fault.file]
-        document.mistakes.append(document.mistake(fault.path, fault.wrong, fault.remedy, at_key=fault.at_key))
+    def note(self, notes: Notes, gaps: Gaps) -> None:
+        """Turn each fault into a mistake at its place, but for those that may follow from what was not read."""
+        for fault in notes.found.values():
+            if not gaps.may_explain(fault):
+                document = self.documents[fault.file]
+                document.mistakes.append(document.mistake(fault.path, fault.wrong, fault.remedy, at_key=fault.at_key))
 
     def mistakes(self) -> list[Mistake]:
         """Every mistake, in the order of the files, then of the lines."""
@@ -77,8 +79,3 @@ class Reading:
             for document in self.documents.values()
             for mistake in sorted(document.mistakes, key=lambda mistake: (mistake.line, mistake.column))
         ]
-
-
-def is_certain(fault: Fault, left_out: list[Steps]) -> bool:
-    """Whether a fault stands although some parts could not be read: nothing that it needs is among them."""
-    return not any(need[: len(left)] == left or left[:-1] == need for need in fault.needs for left in left_out)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
@@ -159,7 +159,7 @@ def _wrong_type(wanted: list[str], steps: Steps, document: Document) -> Words:
         return f"is {_kind(value)} where a secret reference is wanted", _REFERENCE
     if value is None:
         return f"is empty where {wants} is wanted", "write it, or leave the key out"
-    if "text" in wanted and isinstance(value, (bool, int, float)):
+    if wanted[0] == "text" and isinstance(value, (bool, int, float)):
         written = document.as_written(steps) if not isinstance(value, bool) else str(value).lower()
         return f"is {_kind(value)} where {wants} is wanted", f'quote it: "{written}"'
     if wanted == ["a whole number"] and isinstance(value, str) and re.fullmatch(r"0|[1-9][0-9]{0,17}", value):
@@ -209,8 +209,7 @@ def _branches(annotation: Any) -> list[Any]:  # noqa: ANN401
     """An annotation without ``Annotated`` and with its union taken apart."""
     if hasattr(annotation, "__metadata__"):
         return _branches(annotation.__origin__)
-    origin = get_origin(annotation)
-    if origin in (Union, UnionType):
+    if get_origin(annotation) in _UNIONS:
         return [branch for argument in get_args(annotation) for branch in _branches(argument)]
     return [annotation]
 
@@ -218,5 +217,4 @@ def _branches(annotation: Any) -> list[Any]:  # noqa: ANN401
 def _tags(part: Any) -> tuple[Any, ...]:  # noqa: ANN401
     """The values of ``kind`` by which a back-end is told from the others."""
     fields: Mapping[str, FieldInfo] = getattr(part, "model_fields", {})
-    annotation = fields["kind"].annotation if "kind" in fields else None
-    return get_args(annotation) if get_origin(annotation) is Literal else ()
+    return get_args(fields["kind"].annotation) if "kind" in fields else ()
