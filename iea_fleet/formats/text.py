@@ -23,14 +23,8 @@ _BOMS = {  # the longest first: the one of UTF-32 begins with that of UTF-16
     "utf-16-le": codecs.BOM_UTF16_LE,
     "utf-16-be": codecs.BOM_UTF16_BE,
 }
-_WITHOUT_BOM = {  # what Python's codecs that write a BOM by themselves are without one; Windows is little-endian
-    "utf-8-sig": ("utf-8",),
-    "utf-16": ("utf-16-le", "utf-16-be"),
-    "utf-32": ("utf-32-le", "utf-32-be"),
-}
-_NO_FILE_ENCODINGS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7"}
-"""Codecs of Python for other things than files; the first two take the square of the time."""
-_GUESSES = ("utf-8", "cp1252", "latin-1")
+_WITHOUT_BOM = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
+"""What Python's codecs that write a BOM by themselves are in a file that has none; Windows is little-endian."""
 _LINES = 200_000
 """More lines than any file of settings has; it bounds the time of parsers that go line by line."""
 _REPAIR = "open the file, repair it there and save it"
@@ -98,13 +92,10 @@ def _with_bom(data: bytes) -> Text | None:
 
 def _as_told(data: bytes, encoding: str) -> Text | None:
     name = canonical(encoding)
-    if name in _WITHOUT_BOM and not data:
-        return Text("", _WITHOUT_BOM[name][0], _BOMS[_WITHOUT_BOM[name][0]])
-    for candidate in _WITHOUT_BOM.get(name, (name,)):
-        content = _exact(data, candidate)
-        if content is not None and "\0" not in content:
-            return Text(content, candidate)
-    return None
+    plain = _WITHOUT_BOM.get(name, name)
+    content = _exact(data, plain)
+    bom = _BOMS[plain] if plain != name and not data else b""
+    return None if content is None else Text(content, plain, bom)
 
 
 def _guessed(data: bytes, guesses: Sequence[str]) -> Text | None:
