@@ -25,6 +25,9 @@ _BOMS = {  # the longest first: the one of UTF-32 begins with that of UTF-16
 }
 _WITHOUT_BOM = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 """What Python's codecs that write a BOM by themselves are in a file that has none; Windows is little-endian."""
+_NO_FILE_ENCODINGS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7"}
+"""Codecs of Python for other things than files; the first two take the square of the time."""
+_GUESSES = ("utf-8", "cp1252", "latin-1")
 _LINES = 200_000
 """More lines than any file of settings has; it bounds the time of parsers that go line by line."""
 _REPAIR = "open the file, repair it there and save it"
