@@ -40,10 +40,9 @@ class Paths:
         self._checked(self.private, values)
         return {name: _below(root, self._checked(file, values)) for name, file in self.files.items()}
 
-    def fill_user(self, user: str, values: Mapping[str, str]) -> str | None:
-        """The absolute path of one user's file, None when the layout has none."""
-        if self.users is None:
-            return None
+    def fill_user(self, user: str, values: Mapping[str, str]) -> str:
+        """The absolute path of one user's file; only of a layout that has ``users``."""
+        assert self.users is not None
         full = {**values, "user": user}
         return _below(self._checked(self.root, full), self._checked(self.users, full))
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from iea_fleet.core.faults import Notes, Steps
-from iea_fleet.model.inventory import Jump, Settings
+from iea_fleet.model.inventory import Jump, Settings, is_host
 from iea_fleet.model.layout import Layout
 from iea_fleet.model.part import Part
 from iea_fleet.model.target import (
@@ -108,7 +108,10 @@ def _ssh(known: dict[str, Any], levels: Levels, notes: Notes) -> SshConnection:
             path, "there is no `key_file` to it", "add key_file, or delete this", needs=levels.needs("connection")
         )
     if "jump" in known:
-        known["jump"] = Jump.model_validate(known["jump"])
+        known["jump"] = jump = Jump.model_validate(known["jump"])
+        if not is_host(jump.address):
+            remedy = "write a name like bastion.example.org or an IP address"
+            notes.add(levels.where("connection", "jump", "address"), f"`{jump.address}` is no address", remedy)
     return SshConnection(**known)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from iea_fleet.core import settings_rules
@@ -134,8 +134,7 @@ class _Resolver:
         )
         if known is not None and "workstation" in known.paths.names:
             return common
-        files = self._files(common, office, variables, levels.lowest)
-        return Common(levels, connection, known, servers, software, variables, common.resources, files)
+        return replace(common, files=self._files(common, office, variables, levels.lowest))
 
     def _resources(
         self, office: Office, servers: ServerConnection | None, software: Software | None
@@ -163,36 +162,37 @@ class _Resolver:
         if common.known is None:
             return {}
         paths, office_path = common.known.paths, common.levels.levels[2].path
+        places = {"workstation": here, "office": office_path}
         files: dict[str, str] = {}
-        self._fill(lambda: files.update(paths.fill(values)), common, {"workstation": here, "office": office_path})
+        try:
+            files.update(paths.fill(values))
+        except TemplateError as error:
+            self._misfit(error, common, values, places)
         owners: dict[str, str] = {}
-        for user in office.users if paths.users else ():
-            user_path = (*office_path, "users", user)
-            at = {"workstation": here, "office": office_path, "user": user_path}
-            filled: dict[str, str | None] = {}
-            self._fill(lambda: filled.update({user: paths.fill_user(user, values)}), common, at)  # noqa: B023 - called at once
-            if (path := filled.get(user)) is None:
+        for user in office.users if paths.users is not None else ():
+            places["user"] = (*office_path, "users", user)
+            try:
+                path = paths.fill_user(user, values)
+            except TemplateError as error:
+                self._misfit(error, common, values, places)
                 continue
             other = owners.setdefault(path.casefold(), user)
             if other != user:
-                remedy = "name users apart by more than case, and {{ user }} in the layout's path"
-                self.notes.add(user_path, f"has the same file as the user `{other}`", remedy, at_key=True)
+                remedy = "name users apart by more than case, and write {{ user }} in the layout's path"
+                self.notes.add(places["user"], f"has the same file as the user `{other}`", remedy, at_key=True)
             files[f"{USER_FILES}.{user}"] = path
         return files
 
-    def _fill(self, fill: Callable[[], object], common: Common, places: Mapping[str, Steps]) -> None:
-        try:
-            fill()
-        except TemplateError as error:
-            assert common.known is not None
-            name = error.variable
-            place = places.get(name) or common.levels.where(*name.split("."))
-            missing = error.wrong.startswith("unknown")
-            wrong = (
-                f"the layout {common.known.layout.name} uses `{name}`, which has no value" if missing else error.wrong
-            )
-            remedy = f"add vars: {{{name.removeprefix('vars.')}: …}}" if missing else error.remedy
-            self.notes.add(place, wrong, remedy, at_key=name in places, needs=common.levels.needs("vars"))
+    def _misfit(
+        self, error: TemplateError, common: Common, values: Mapping[str, str], places: Mapping[str, Steps]
+    ) -> None:
+        assert common.known is not None
+        name, wrong, remedy = error.variable, error.wrong, error.remedy
+        if name.startswith("vars.") and name not in values:
+            wrong = f"the layout {common.known.layout.name} uses `{name}`, which has no value"
+            remedy = f"add vars: {{{name.removeprefix('vars.')}: …}}"
+        place = places.get(name) or common.levels.where(*name.split("."))
+        self.notes.add(place, wrong, remedy, at_key=name in places, needs=common.levels.needs("vars"))
 
     def _members(self, office_name: str, office: Office, key: str, workstation: Workstation, common: Common) -> None:
         path = ("offices", office_name, "workstations", key)
