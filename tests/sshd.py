@@ -49,7 +49,8 @@ def free_port(address: str = "127.0.0.1") -> int:
 class Sshd:
     """sshd on a free port; keyword arguments are options of sshd_config, a list for one that is given many times.
 
-    ``client_key`` is the private key that it lets in, ``host_key`` its own key line. ``wrapped_in`` is a command that starts it.
+    ``client_key`` is the private key that it lets in, ``host_key`` its own key line.
+    ``wrapped_in`` is a command that starts it.
     """
 
     def __init__(

@@ -58,11 +58,10 @@ class _Conversation:
             self._push()
             if self._pull():
                 last_output = time.monotonic()
-            if not connection.transport.is_active():
-                raise connection.lost(connection.transport.get_exception())
             now = time.monotonic()
             ended = channel.exit_status_ready()
             if ended and self._drained(now, last_output):
+                connection.raise_if_lost(channel)
                 break
             last_output = last_output or (now if ended else 0.0)
             if now >= limit:

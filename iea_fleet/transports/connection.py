@@ -24,6 +24,7 @@ KEEPALIVE: Final = 15
 
 _HOST_KEY_TYPES: Final[Mapping[str, tuple[str, ...]]] = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 _JOIN_SECONDS: Final = 2.0
+_ENDING_SECONDS: Final = 0.3
 
 
 class ForwardingRefusedError(Exception):
@@ -159,6 +160,14 @@ class Connection:
         """The error for a channel that ended when it should not."""
         found = in_our_words(error, self.name, self._wire.verdict)
         return found if isinstance(found, BrokenError) else BrokenError(found.sentence, found.hint)
+
+    def raise_if_lost(self, channel: Channel) -> None:
+        """Raise when this channel ended because the connection did, and not by the far end's word."""
+        if channel.closed and not channel.eof_received:
+            # paramiko marks channels as closed a moment before it marks the connection as ended.
+            self.transport.join(_ENDING_SECONDS)
+        if not self.transport.is_active():
+            raise self.lost(self.transport.get_exception())
 
     def silent(self) -> BrokenError:
         """The error for a far end from which no answer came in time."""

@@ -188,7 +188,7 @@ class _JumpHost:
             raise offline("no_answer", where) from error
         except ForwardingRefusedError as error:
             if error.code == 2:
-                raise offline(code_of_words(error.text), where, error.text) from error
+                raise offline(code_of_words(error.text, reach.address), where, error.text) from error
             raise NotLetInError(
                 f"{self._name} does not forward connections ({error.text})",
                 "set AllowTcpForwarding and PermitOpen in its sshd_config",

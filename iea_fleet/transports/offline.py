@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 from typing import Final
 
@@ -38,6 +39,7 @@ _WORDS: Final = {
     "network unreachable": "no_route",
     "network is unreachable": "no_route",
     "permission denied": "no_route",
+    "open failed": "no_route",  # OpenSSH, when the kernel refuses at once to try
 }
 
 
@@ -58,7 +60,16 @@ def why_offline(error: OSError, where: str) -> OfflineError:
     return offline("no_answer", where)
 
 
-def code_of_words(text: str) -> str:
-    """The code for what a forwarding SSH server says of a connection that it could not make (RFC 4254 §5.1, code 2)."""
+def code_of_words(text: str, host: str) -> str:
+    """The code for what an SSH server says of a connection to ``host`` that failed (RFC 4254 §5.1, code 2)."""
     words = text.lower()
-    return next((code for known, code in _WORDS.items() if known in words), "name_unknown")
+    found = next((code for known, code in _WORDS.items() if known in words), "")
+    return found or ("no_route" if _is_address(host) else "name_unknown")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -69,6 +69,9 @@ class Porter(threading.Thread):
         self._ready: deque[tuple[float, Outcome]] = deque()
         self._news: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._stopping = False
+        # Between this thread and those of jump hosts: what arrives after the end is closed by whoever brings it.
+        self._gate = threading.Lock()
+        self._ended = False
         self._selector = selectors.DefaultSelector()
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
@@ -113,6 +116,8 @@ class Porter(threading.Thread):
 
     def _end(self) -> None:
         self._stopping = True
+        with self._gate:
+            self._ended = True
         for attempt in list(self._attempts):
             self._forget(attempt)
         while self._ready or self._arrived:
@@ -140,10 +145,12 @@ class Porter(threading.Thread):
 
     def _arrive(self, reach: Reach, found: Wire | TransportError) -> None:
         """From a thread of a jump host."""
-        self._arrived.append((reach, found))
-        self._ring()
-        # The porter may have ended between the two: then nobody else closes this.
-        if self._stopping and isinstance(found, Wire):
+        with self._gate:
+            if not self._ended:
+                self._arrived.append((reach, found))
+                self._ring()
+                return
+        if isinstance(found, Wire):
             found.close()
 
     def _begin(self, attempt: _Attempt) -> None:

@@ -23,39 +23,46 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 WIRE_ERRORS: Final = (paramiko.SSHException, OSError, EOFError)
 """All that paramiko's public calls raise once ``Connection`` has normalised what its reading thread saved."""
 
-_LOST: Final = (BrokenError, "connection_lost", "the connection to {name} was lost", "run it again")
-_NONSENSE: Final = (
+_Meaning = tuple[type[TransportError], str, str, str]
+_LOST: Final[_Meaning] = (BrokenError, "connection_lost", "the connection to {name} was lost", "run it again")
+_NONSENSE: Final[_Meaning] = (
     BrokenError,
     "protocol_error",
     "what {name} sends is no correct SSH",
     "look whether another program listens on that port",
 )
-_NOT_LET_IN: Final = (
+_NO_SSH: Final[_Meaning] = (
+    BrokenError,
+    "not_ssh",
+    "what answers for {name} is no SSH server",
+    "check address and port of its connection",
+)
+_NOT_LET_IN: Final[_Meaning] = (
     NotLetInError,
     "auth_refused",
     "{name} does not let us in",
     "check user, key and password of its connection",
 )
-_CONFIGURATION: Final = (
+_CONFIGURATION: Final[_Meaning] = (
     BrokenError,
     "ssh_configuration",
     "the SSH connection to {name} cannot be set up as configured",
     "check its connection in the inventory",
 )
-_CHANNEL: Final = (
+_CHANNEL: Final[_Meaning] = (
     BrokenError,
     "channel_refused",
     "{name} lets us in and then refuses to open a session",
     "check MaxSessions and the subsystem sftp in its sshd_config",
 )
-_HOST_KEY: Final = (
+_HOST_KEY: Final[_Meaning] = (
     NotLetInError,
     "host_key_changed",
     "{name} shows another host key than the known one",
     "find out why before anything else; then iea-fleet trust remove and trust add",
 )
 
-ERRORS: Mapping[type[BaseException], tuple[type[TransportError], str, str, str]] = {
+ERRORS: Mapping[type[BaseException], _Meaning] = {
     ssh_exception.BadHostKeyException: _HOST_KEY,
     ssh_exception.PasswordRequiredException: (
         NotLetInError,
@@ -118,18 +125,15 @@ def in_our_words(error: BaseException | None, name: str, verdict: str = "") -> T
     """The ``TransportError`` for what paramiko raised (None: it died without a word) about the far end ``name``."""
     if verdict:
         return silent(name, verdict)
-    if error is not None and _is_wrong_banner(error):
-        return BrokenError(
-            f"what answers at {name} is no SSH server", "check address and port of its connection", code="not_ssh"
-        )
-    bases = EOFError.__mro__ if error is None else type(error).__mro__
-    kind, code, sentence, hint = next((ERRORS[base] for base in bases if base in ERRORS), _NONSENSE)
+    kind, code, sentence, hint = _judge(error or EOFError())
     return kind(sentence.format(name=name), hint, code=code)
 
 
-def _is_wrong_banner(error: BaseException) -> bool:
-    # paramiko has one class for all of these; the texts are held by a test.
-    said = str(error)
-    return isinstance(error, paramiko.SSHException) and (
-        said.startswith(("Indecipherable protocol version", "Invalid SSH banner", "Error reading SSH protocol banner"))
-    )
+def _judge(error: BaseException) -> _Meaning:
+    # paramiko has one class for all that can be wrong with the first line; a test holds the texts.
+    said = str(error) if type(error) is paramiko.SSHException else ""
+    if said.startswith("Error reading SSH protocol banner"):
+        return _LOST
+    if said.startswith(("Indecipherable protocol version", "Invalid SSH banner")):
+        return _NO_SSH
+    return next((ERRORS[base] for base in type(error).__mro__ if base in ERRORS), _NONSENSE)

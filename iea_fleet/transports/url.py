@@ -12,7 +12,6 @@ from typing import Final, Literal, TypeVar
 import httpcore
 from paramiko import Channel
 
-from iea_fleet.errors import TransportError
 from iea_fleet.model.request import Failed, NotReached, OpenUrl, Reached
 from iea_fleet.transports.connection import Connection, ForwardingRefusedError, close_channel
 from iea_fleet.transports.offline import code_of_words
@@ -161,7 +160,7 @@ class _Backend(httpcore.NetworkBackend):
         except ForwardingRefusedError as error:
             if error.code != 2:  # RFC 4254 §5.1: 2 is "connect failed"; all others are no fact about the server
                 raise
-            code = code_of_words(error.text)
+            code = code_of_words(error.text, host)
             code = "timeout" if code == "no_answer" else code
             raise _NotReachedError("connect", code, error.text) from error
         return _Stream(channel, self._connection, self._limit)
@@ -177,6 +176,7 @@ class _Stream(httpcore.NetworkStream):
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls: ssl.SSLObject | None = None
+        self._asked = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Bytes of the answer; none at its end."""
@@ -188,7 +188,7 @@ class _Stream(httpcore.NetworkStream):
         """Send the question."""
         del timeout
         if self._tls is None:
-            self._do("answer", lambda: self._channel.sendall(buffer))
+            self._do("answer", lambda: self._send(buffer))
         else:
             tls = self._tls
             self._do("answer", lambda: tls.write(buffer))
@@ -211,12 +211,20 @@ class _Stream(httpcore.NetworkStream):
         return self._tls if info == "ssl_object" else None
 
     def _receive(self, size: int) -> bytes:
-        self._connection.round_trips += 1
-        return self._channel.recv(size)
+        self._connection.round_trips += self._asked
+        self._asked = False
+        data = self._channel.recv(size)
+        if not data:
+            self._connection.raise_if_lost(self._channel)
+        return data
+
+    def _send(self, data: bytes) -> None:
+        self._asked = True
+        self._channel.sendall(data)
 
     def _flush(self) -> None:
         if self._outgoing.pending:
-            self._channel.sendall(self._outgoing.read())
+            self._send(self._outgoing.read())
 
     def _do(self, stage: Stage, call: Callable[[], _Result]) -> _Result:
         """Carry out a step of the conversation to its end, whatever TLS wants to send and receive for it."""
@@ -251,10 +259,5 @@ class _Stream(httpcore.NetworkStream):
             )
             raise _NotReachedError(stage, "not_tls" if plain else "tls_refused", error.reason or "") from error
         except OSError as error:
-            self._raise_if_lost(error)
+            self._connection.raise_if_lost(self._channel)
             raise _NotReachedError(stage, "tls_refused" if stage == "tls" else "connection_lost") from error
-
-    def _raise_if_lost(self, error: Exception) -> None:
-        if not self._connection.transport.is_active():
-            lost: TransportError = self._connection.lost(error)
-            raise lost from error

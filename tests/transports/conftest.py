@@ -64,7 +64,7 @@ def nothing_left_open() -> Iterator[None]:
     """Every test ends with the threads and file descriptors it began with."""
 
     def held() -> tuple[set[threading.Thread], int]:
-        return set(threading.enumerate()), len(os.listdir("/proc/self/fd"))
+        return set(threading.enumerate()), len(list(Path("/proc/self/fd").iterdir()))
 
     threads, files = held()
     yield

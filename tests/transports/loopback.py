@@ -130,3 +130,14 @@ class CuttingProxy(Loopback):
         with contextlib.suppress(OSError):
             while data := near.recv(65536):
                 far.sendall(data)
+
+    def cut_soon(self, seconds: float) -> None:
+        """Cut everything after a while."""
+
+        def cut() -> None:
+            time.sleep(seconds)
+            for each in list(self._open):
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+        self._start(cut)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,7 +58,7 @@ def test_cut_anywhere_the_file_is_the_old_or_the_new_one(sshd: Sshd, folder: Pat
         file.write_bytes(OLD)
         with CuttingProxy(sshd.port, cut) as proxy, pytest.raises(TransportError) as caught:
             visit(sshd, proxy.connect(), file)
-        assert caught.value.code in ("connection_lost", "not_ssh"), cut
+        assert caught.value.code == "connection_lost", cut
         outcomes.add(file.read_bytes())
     assert outcomes == {OLD, NEW}
     file.write_bytes(OLD)
@@ -76,7 +75,7 @@ def test_silent_anywhere_ends_by_the_timeout(sshd: Sshd, folder: Path) -> None:
         started = time.monotonic()
         with CuttingProxy(sshd.port, cut, silent_after=True) as proxy, pytest.raises(BrokenError) as caught:
             visit(sshd, proxy.connect(), file, timeout=0.4)
-        assert caught.value.code in ("went_silent", "not_ssh"), cut
+        assert caught.value.code == "went_silent", cut
         assert time.monotonic() - started < 3
         assert file.read_bytes() in (OLD, NEW)
 
@@ -85,9 +84,7 @@ def test_the_deadline_ends_every_wait(sshd: Sshd, opened: Callable[..., SshSessi
     session = opened(deadline=1.0)
     started = time.monotonic()
     with pytest.raises(BrokenError) as caught:
-        for _ in range(100):
-            session.carry_out([RunAction(("sleep", "30"), timeout=30)])
-            session.carry_out([Stat("/")])
+        session.carry_out([RunAction(("sleep", "30"), timeout=30)])
     assert caught.value.code == "deadline_passed"
     assert time.monotonic() - started < 4
 
@@ -95,8 +92,8 @@ def test_the_deadline_ends_every_wait(sshd: Sshd, opened: Callable[..., SshSessi
 @pytest.mark.parametrize(
     ("behave", "codes"),
     [
-        (silent, {"went_silent", "not_ssh"}),
-        (hanging_up, {"connection_lost", "not_ssh"}),
+        (silent, {"went_silent"}),
+        (hanging_up, {"connection_lost"}),
         (saying(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 60), {"not_ssh"}),
         (saying(b"SSH-1.5-old\r\n"), {"no_common_algorithm"}),
         (saying(b"SSH-2.0-x\r\n" + b"\x00\x00\x00\x0c\x0a" + b"garbage" * 50), {"protocol_error", "connection_lost"}),
@@ -233,7 +230,7 @@ _OWN_MOUNTS = _own_mounts()
 
 
 @pytest.fixture
-def mounted(tmp_path: Path, folder: Path) -> Iterator[Callable[[str], contextlib.AbstractContextManager[Sshd]]]:
+def mounted(tmp_path: Path, folder: Path) -> Callable[[str], Sshd]:
     """A server for which ``folder`` is a small disk of its own, mounted with the given options."""
 
     def start(options: str) -> Sshd:
@@ -242,7 +239,7 @@ def mounted(tmp_path: Path, folder: Path) -> Iterator[Callable[[str], contextlib
         wrapper = (*_OWN_MOUNTS, "sh", "-c", f'{script} && exec "$@"', "sh")
         return Sshd(tmp_path / "server", wrapped_in=wrapper)
 
-    yield start
+    return start
 
 
 @pytest.mark.skipif(not _OWN_MOUNTS, reason="this machine lets us mount nothing; the lab's disk-full fault covers it")

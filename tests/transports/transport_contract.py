@@ -273,7 +273,7 @@ class PosixContract:
         assert session.carry_out([ReplaceFile(str(file), b"1", ABSENT)]) == [Done(digest(b"1"))]
         assert file.read_bytes() == b"1"
 
-    def test_words_of_an_action_are_neither_split_nor_expanded(self, session: Session, folder: Path) -> None:
+    def test_words_of_an_action_are_neither_split_nor_expanded(self, session: Session) -> None:
         words = ("a  b", "$HOME", "`id`", "it's", "*", "", "é\n")
         (ran,) = session.carry_out([RunAction(("printf", "[%s]", *words))])
         assert isinstance(ran, Ran)
