@@ -17,7 +17,7 @@ from typing import Any
 from iea_fleet.errors import LabError
 from iea_fleet.lab.control import LOCK, LOG, ask, contact, is_running, take_lock
 
-MOST_WORKSTATIONS = 5000
+MOST_WORKSTATIONS = 2000
 _START = 60.0
 _STOP = 10.0
 _EXTRAS = ("asyncssh", "trustme")
