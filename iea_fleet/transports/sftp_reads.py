@@ -10,9 +10,12 @@ from iea_fleet.model.request import Absent, Answer, Failed, FileContent, FolderL
 from iea_fleet.transports.sftp import (
     CLOSE,
     EOF,
+    FAILURE,
     FOR_READING,
     FSTAT,
     LSTAT,
+    NO_SUCH_FILE,
+    OK,
     OPENDIR,
     PIECE,
     READDIR,
@@ -33,30 +36,32 @@ _FIRST: Final = 2 * PIECE
 """How much of a file is asked for before its size is known: nearly every settings file is smaller."""
 
 _PASSES: Final = 5
+_NO_REPLY: Final = Status(OK, "")
 _NAMES_AT_ONCE: Final = (2, 16, 64)
 _MOST_NAMES: Final = 50_000
 
 
 @dataclass
 class _Reading:
-    """A file that is being read, ``length`` bytes from the start in one go; or what is said not to be there."""
+    """A file that is being read, ``length`` bytes from the start in one go; or what could not be opened."""
 
     request: ReadFile | ListFolder
     handle: Handle | None = None
+    refused: Reply = _NO_REPLY
     length: int = _FIRST
     step: int = PIECE
     answer: Answer | None = None
 
     def question(self) -> list[Packet]:
         if self.handle is None:
-            # "No such file" may also be a link that leads nowhere, or a file in place of a folder.
+            # "No such file" may also be a link that leads nowhere, "failure" a folder in place of a file.
             return [of(LSTAT, self.request.path)]
         reads = [read(self.handle, at, self.step) for at in range(0, self.length, self.step)]
         return [*reads, of(FSTAT, self.handle), of(CLOSE, self.handle)]
 
     def take(self, replies: list[Reply]) -> None:
         if self.handle is None:
-            self._take_absence(replies[0])
+            self._take_second_look(replies[0])
             return
         self.handle = None
         *pieces, about, _ = replies
@@ -86,16 +91,21 @@ class _Reading:
         if short and 512 <= short < self.step and len(content) < size:
             self.step = short
 
-    def _take_absence(self, reply: Reply) -> None:
-        path = self.request.path
-        if is_absent(reply):
+    def _take_second_look(self, about: Reply) -> None:
+        """Judge what could not be opened by what LSTAT says of it."""
+        path, kind = self.request.path, kind_of(about.mode) if isinstance(about, Attributes) else ""
+        if is_absent(about):
             self.answer = Absent()
-        elif isinstance(reply, Attributes) and kind_of(reply.mode) == "link":
+        elif kind == "link" and is_absent(self.refused):
             self.answer = failed("leads_nowhere", path)
-        elif isinstance(reply, Attributes) and isinstance(self.request, ListFolder):
+        elif kind == "folder" and isinstance(self.request, ReadFile):
+            self.answer = failed("is_folder", path)
+        elif kind in ("file", "other") and isinstance(self.request, ListFolder):
             self.answer = failed("not_a_folder", path)
-        else:
+        elif is_absent(self.refused):
             self.answer = failed("keeps_changing", path)
+        else:
+            self.answer = refusal(self.refused, path, _verb(self.request))
 
 
 def contiguous(pieces: list[Reply], step: int) -> tuple[bytes, int]:
@@ -118,6 +128,7 @@ class Listing:
     handle: Handle | None = None
     rounds: int = 0
     names: list[Name] = field(default_factory=list)
+    refused: Reply = _NO_REPLY
     answer: Failed | None = None
     done: bool = False
 
@@ -136,6 +147,7 @@ class Listing:
             else:
                 self.done = True
                 if not (isinstance(reply, Status) and reply.code == EOF):
+                    self.refused = reply
                     self.answer = refusal(reply, self.path, "list")
                 break
         if len(self.names) > _MOST_NAMES:
@@ -177,19 +189,33 @@ def read_all(sftp: Sftp, requests: Sequence[ReadFile | ListFolder | Stat]) -> li
             answer = as_stat(reply)
         elif isinstance(request, ListFolder) and isinstance(reply, Handle):
             listings[place] = Listing(request.path, reply)
-        elif not isinstance(request, Stat) and (isinstance(reply, Handle) or is_absent(reply)):
-            readings[place] = _Reading(request, reply if isinstance(reply, Handle) else None)
+        elif isinstance(request, ReadFile) and isinstance(reply, Handle):
+            readings[place] = _Reading(request, reply)
+        elif not isinstance(request, Stat) and _needs_second_look(reply):
+            readings[place] = _Reading(request, refused=reply)
         elif is_absent(reply):
             answer = Absent()
         else:
-            answer = refusal(reply, request.path, "list" if isinstance(request, ListFolder) else "read")
+            answer = refusal(reply, request.path, _verb(request))
         answers.append(answer)
     _second(sftp, list(readings.values()), list(listings.values()))
     for place, reading in readings.items():
         answers[place] = reading.answer
     for place, listing in listings.items():
         answers[place] = listing.answer or FolderListing(_sorted(listing.names))
+        if _needs_second_look(listing.refused):  # some servers look at a folder only when its names are asked for
+            again = _Reading(ListFolder(listing.path), refused=listing.refused)
+            again.take(sftp.ask(again.question()))
+            answers[place] = again.answer
     return [answer for answer in answers if answer is not None]
+
+
+def _needs_second_look(reply: Reply) -> bool:
+    return isinstance(reply, Status) and reply.code in (NO_SUCH_FILE, FAILURE)
+
+
+def _verb(request: ReadFile | ListFolder | Stat) -> str:
+    return "list" if isinstance(request, ListFolder) else "read"
 
 
 def _first_question(request: ReadFile | ListFolder | Stat) -> Packet:
