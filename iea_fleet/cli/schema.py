@@ -12,7 +12,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def schema(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="inventory, playbook, layout, or run (what --format json prints).")
+        str,
+        typer.Argument(metavar="KIND", help="inventory, playbook, layout; run and runs are what --format json prints."),
     ],
 ) -> None:
     """Print the JSON Schema of a kind of file, for an editor: # yaml-language-server: $schema=FILE."""

@@ -61,7 +61,7 @@ def join(files: Sequence[tuple[str, InventoryFile]]) -> tuple[Inventory, Notes]:
                     named[key][name] = value
                     owners[key, name] = shown
     inventory = Inventory(main=files[0][0], owners=owners, **{"name": "", **once, **named})  # type: ignore[arg-type]
-    _main_keys(inventory, files[0][1], notes, reading)
+    _needed_keys(inventory, notes, reading)
     return inventory, notes
 
 
@@ -76,9 +76,9 @@ def _is_free(path: Steps, owners: Mapping[Steps, str], notes: Notes) -> bool:
     return False
 
 
-def _main_keys(inventory: Inventory, main: InventoryFile, notes: Notes, reading: list[str]) -> None:
+def _needed_keys(inventory: Inventory, notes: Notes, reading: list[str]) -> None:
     reading[0] = inventory.main
-    if main.name is None:
+    if not inventory.name:
         remedy = "add name: and what the network is called; the history is kept under it"
         notes.add((), "lacks the key `name`", remedy, needs=(("name",),))
     if not any(office.workstations for office in inventory.offices.values()):

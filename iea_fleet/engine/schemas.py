@@ -1,4 +1,4 @@
-"""JSON Schemas of the files a user writes, for editors; generated from the models, so that they cannot disagree."""
+"""JSON Schemas of what a user writes and of what we print, generated from the models: they cannot disagree."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from iea_fleet.model.inventory import InventoryFile
 from iea_fleet.model.layout import Layout
 from iea_fleet.model.part import Part
 from iea_fleet.model.playbook import Playbook
+from iea_fleet.reports import as_json
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # In the regular expressions of editors \w means ASCII letters alone. Names here may hold accents, so the schemas
@@ -54,6 +55,8 @@ DOCUMENTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "inventory.json": lambda: of_model(InventoryFile, "Inventory"),
     "playbook.json": lambda: of_model(Playbook, "Playbook"),
     "layout.json": lambda: of_model(Layout, "Layout"),
+    "run.json": as_json.schema,
+    "runs.json": as_json.runs_schema,
 }
 """What makes each schema; written once."""
 

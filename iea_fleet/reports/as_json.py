@@ -179,16 +179,21 @@ def runs_document(records: Sequence[RunRecord]) -> dict[str, Any]:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of ``document``."""
-    return _titled(_adapter().json_schema(mode="serialization"), "A run of iea-fleet")
+    return _titled(_adapter().json_schema(mode="serialization"), "run")
 
 
 def runs_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of ``runs_document``."""
-    return _titled(_runs_adapter().json_schema(mode="serialization"), "Runs of iea-fleet")
+    return _titled(_runs_adapter().json_schema(mode="serialization"), "runs")
 
 
-def _titled(generated: dict[str, Any], title: str) -> dict[str, Any]:
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **generated, "title": title}
+def _titled(generated: dict[str, Any], name: str) -> dict[str, Any]:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:iea-fleet:schema:{name}:1",
+        **generated,
+        "title": f"iea-fleet: {name}",
+    }
 
 
 @cache
