@@ -99,7 +99,8 @@ class Operation:
         def work(session: Session, target: Target) -> Outcome:
             return look(session, target, probes, self.memories.get(target.name, {}))
 
-        known = {} if probes else {target.name: _idle(target) for target in self.targets if not planner.reads(target)}
+        idle = [] if probes else [one for one in self.targets if not one.guided and not planner.reads(one)]
+        known = {target.name: _idle(target) for target in idle}
         return self._carry_out(work, known, listener, read_only=True, recorded=recorded)
 
     def apply(self, listener: Listener, reviewed: Result | None = None) -> Result:
