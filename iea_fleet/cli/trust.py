@@ -26,14 +26,14 @@ def scan(inventory: InventoryArgument, limit: LimitOption = None, state_dir: Sta
     from iea_fleet.cli.output import complain
     from iea_fleet.engine.hosts import Hosts
 
-    hosts = Hosts.open(options(inventory, None, limit, state_dir))
     silent = 0
-    for found in hosts.scan():
-        if found.error is not None:
-            silent += 1
-            complain(f"{found.workstation}: {found.error}")
-        for key in found.keys:
-            typer.echo(f"{key.line} {found.workstation}: {key.standing}")
+    with Hosts.open(options(inventory, None, limit, state_dir)) as hosts:
+        for found in hosts.scan():
+            if found.error is not None:
+                silent += 1
+                complain(f"{found.workstation}: {found.error}")
+            for key in found.keys:
+                typer.echo(f"{key.line} {found.workstation}: {key.standing}")
     raise typer.Exit(4 if silent else 0)
 
 
@@ -63,15 +63,15 @@ def add(
     if fingerprint is not None and workstation is None:
         raise UsageError("a fingerprint is one workstation's", "name the workstation before --fingerprint")
     selectors = [workstation] if workstation else limit
-    hosts = Hosts.open(options(inventory, None, selectors, state_dir))
-    if known_hosts is not None:
-        accepted = hosts.add_known_hosts(known_hosts)
-    elif fingerprints is not None:
-        accepted = hosts.add_listed(fingerprints)
-    elif fingerprint is not None:
-        accepted = hosts.add_fingerprint(fingerprint)
-    else:
-        accepted = hosts.add_confirmed(_typed_yes)
+    with Hosts.open(options(inventory, None, selectors, state_dir)) as hosts:
+        if known_hosts is not None:
+            accepted = hosts.add_known_hosts(known_hosts)
+        elif fingerprints is not None:
+            accepted = hosts.add_listed(fingerprints)
+        elif fingerprint is not None:
+            accepted = hosts.add_fingerprint(fingerprint)
+        else:
+            accepted = hosts.add_confirmed(_typed_yes)
     for name, line in accepted:
         typer.echo(f"accepted for {name}: {line}")
     if not accepted:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import getpass
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -15,10 +16,14 @@ from iea_fleet.engine import clock
 from iea_fleet.engine.known_hosts import keys_of
 from iea_fleet.engine.load import load
 from iea_fleet.engine.options import Options
+from iea_fleet.engine.reach import reaches
 from iea_fleet.engine.trust import TrustStore, owners
 from iea_fleet.errors import IeaFleetError, UsageError
 from iea_fleet.model.target import SshConnection, Target
+from iea_fleet.secrets import Secrets
+from iea_fleet.transports.base import Reach
 from iea_fleet.transports.fingerprint import describe, fingerprint
+from iea_fleet.transports.jump import JumpHosts
 from iea_fleet.transports.scan import fetch_host_keys
 
 Accepted = list[tuple[str, str]]
@@ -45,31 +50,48 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The SSH workstations of an inventory, the keys pinned there, and our own store."""
+    """The SSH workstations of an inventory, the keys pinned there, and our own store.
+
+    ``behind_jumps`` has the way in of those that are behind a jump host, where somebody has to log in first.
+    """
 
     targets: tuple[Target, ...]
     pinned: dict[str, tuple[str, ...]]
     store: TrustStore
     concurrency: int
+    behind_jumps: Mapping[str, Reach | IeaFleetError]
+    jumps: JumpHosts
 
     @classmethod
     def open(cls, options: Options) -> Self:
         """Read the inventory. InvalidFilesError, or UsageError when a selector matches nothing."""
         loaded = load(options.inventory, None)
         selected = select(loaded.targets, options.limit) if options.limit else loaded.targets
+        targets = tuple(target for target in selected if isinstance(target.connection, SshConnection))
+        jumping = [
+            target for target in targets if isinstance(target.connection, SshConnection) and target.connection.jump
+        ]
         return cls(
-            tuple(target for target in selected if isinstance(target.connection, SshConnection)),
+            targets,
             {target.name: target.host_keys for target in loaded.targets if target.host_keys},
             TrustStore.of(options.state_dir, loaded.name),
             options.concurrency,
+            reaches(jumping, Secrets(loaded.secrets, loaded.folder), {}, {}),
+            JumpHosts(),
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.jumps.close()
 
     def scan(self) -> Iterator[Scanned]:
         """Ask every workstation for its keys, in the order of the inventory."""
         stored = self.store.keys()
         known = owners({**stored, **self.pinned})
         with ThreadPoolExecutor(self.concurrency) as workers:
-            for target, answer in zip(self.targets, workers.map(_fetch, self.targets), strict=True):
+            for target, answer in zip(self.targets, workers.map(self._fetch, self.targets), strict=True):
                 if isinstance(answer, IeaFleetError):
                     yield Scanned(target.name, error=answer)
                     continue
@@ -143,7 +165,7 @@ class Hosts:
         for target in self.targets:
             if target.name not in wanted:
                 continue
-            answer = _fetch(target)
+            answer = self._fetch(target)
             if isinstance(answer, IeaFleetError):
                 raise answer
             matching = tuple(key for key in answer if fingerprint(key) == wanted[target.name])
@@ -156,18 +178,24 @@ class Hosts:
             accepted += self._accept(target.name, matching)
         return accepted
 
+    def _fetch(self, target: Target) -> list[str] | IeaFleetError:
+        assert isinstance(target.connection, SshConnection)
+        reach, connect = self.behind_jumps.get(target.name), None
+        if isinstance(reach, IeaFleetError):
+            return reach
+        if reach is not None:
+            connect = partial(self.jumps.enter, reach)
+        try:
+            return fetch_host_keys(
+                target.address or "", target.connection.port, target.connection.timeout, connect=connect
+            )
+        except IeaFleetError as error:
+            return error
+
     def _accept(self, workstation: str, keys: tuple[str, ...]) -> Accepted:
         comment = f"accepted {clock.today().isoformat()} by {getpass.getuser()}@{platform.node()}"
         self.store.add(workstation, keys, comment)
         return [(workstation, str(describe(key))) for key in keys]
-
-
-def _fetch(target: Target) -> list[str] | IeaFleetError:
-    assert isinstance(target.connection, SshConnection)
-    try:
-        return fetch_host_keys(target.address or "", target.connection.port, target.connection.timeout)
-    except IeaFleetError as error:
-        return error
 
 
 def _seen(workstation: str, key: str, accepted: tuple[str, ...], known: dict[str, str]) -> SeenKey:
