@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import ssl
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,17 +64,17 @@ class RunningLab:
     @contextlib.contextmanager
     def restored(self) -> Iterator[RunningLab]:
         """What is done to the workstations meanwhile is undone at the end."""
-        kept, tree = self.directory / "kept", self.directory / "workstations"
-        shutil.copytree(tree, kept, symlinks=True)
-        try:
-            yield self
-        finally:
-            self.mend("servers")
-            for name in self.names:
-                self.mend(name)
-                shutil.rmtree(tree / name)
-            shutil.copytree(kept, tree, dirs_exist_ok=True, symlinks=True)
-            shutil.rmtree(kept)
+        tree = self.directory / "workstations"
+        with tempfile.TemporaryDirectory() as kept:
+            shutil.copytree(tree, kept, dirs_exist_ok=True)
+            try:
+                yield self
+            finally:
+                self.mend("servers")
+                for name in self.names:
+                    self.mend(name)
+                    shutil.rmtree(tree / name)
+                shutil.copytree(kept, tree, dirs_exist_ok=True)
 
     @contextlib.asynccontextmanager
     async def visit(self, workstation: str, **options: object) -> AsyncIterator[asyncssh.SSHClientConnection]:
