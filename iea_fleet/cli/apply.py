@@ -50,17 +50,27 @@ def apply(
                 reviewed = opened.look(listener, recorded=False)
             print_plan(reviewed, opened.targets, stderr=True)
             changing = sum(1 for target in reviewed.plan.targets if target.changes)
-            if opened.stopped or (changing and not _confirmed(changing)):
+            code = 130 if opened.stopped else _unconfirmed(changing)
+            if code:
                 typer.echo("nothing was written", err=True)
-                raise typer.Exit(130 if opened.stopped else 1)
+                raise typer.Exit(code)
         with progress() as listener:
             result = opened.apply(listener, reviewed)
     print_result(result, form, verbose=verbose)
     raise typer.Exit(result.run.exit_code or 0)
 
 
-def _confirmed(changing: int) -> bool:
-    """Whether the operator types the whole word."""
+def _unconfirmed(changing: int) -> int:
+    """0 when the operator types the whole word, or nothing is to change; else the exit code of a no, or of Ctrl-C."""
+    from iea_fleet.cli.visit import question
+
+    if not changing:
+        return 0
     plural = "s" if changing != 1 else ""
     typer.echo(f"Write to {changing} workstation{plural}? Only yes is taken as yes: ", nl=False, err=True)
-    return sys.stdin.readline().strip() == "yes"
+    try:
+        with question():
+            return 0 if sys.stdin.readline().strip() == "yes" else 1
+    except KeyboardInterrupt:
+        typer.echo(err=True)
+        return 130

@@ -40,6 +40,18 @@ def operation(options: Options, command: Command) -> Iterator[Operation]:
                 signal.signal(number, handler)
 
 
+@contextmanager
+def question() -> Iterator[None]:
+    """While the operator is asked nothing is in hand: Ctrl-C is KeyboardInterrupt, and ends the wait for the answer."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def print_result(result: Result, form: Format, *, verbose: bool = False, aged: bool = False) -> None:
     """The result alone, on stdout. ``aged``: each cell with its age."""
     if form is Format.JSON:
