@@ -233,13 +233,11 @@ def _cost_of_kex(name: str) -> int:
     return 9
 
 
-def check_host_key(
-    shown: str, pinned: Sequence[str], owners: Mapping[str, str], name: str, trusted_by: str = "", prefix: str = ""
-) -> None:
+def check_host_key(shown: str, pinned: Sequence[str], owners: Mapping[str, str], name: str, trusted_by: str) -> None:
     """Hold the host key that a server shows against the pinned ones; NotLetInError when it is none of them.
 
     ``trusted_by`` is the command (or the place in a file) by which a person pins a key; ``owners`` maps known keys to
-    workstations; ``prefix`` goes before the codes.
+    workstations.
     """
     encoded = shown.split()[1]
     if any(hmac.compare_digest(encoded, key.split()[1]) for key in pinned):
@@ -251,11 +249,11 @@ def check_host_key(
         raise NotLetInError(
             f"the host key of {name} is not known yet (it shows {described}{whose})",
             f"compare it at the machine, then {trusted_by}",
-            code=f"{prefix}host_key_unknown",
+            code="host_key_unknown",
         )
     raise NotLetInError(
         f"the host key of {name} has changed: it shows {described}{whose}",
         "the machine was installed again, its address went to another one, or somebody listens in; "
         f"once you know which, {trusted_by}",
-        code=f"{prefix}host_key_changed",
+        code="host_key_changed",
     )

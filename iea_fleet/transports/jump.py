@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,14 +40,24 @@ class JumpHosts:
         self._hosts: dict[tuple[str, int, Credentials], _JumpHost] = {}
         self._closed = False
 
-    def fetch(self, reach: Reach, deliver: Deliver) -> None:
+    def fetch(self, reach: Reach, deliver: Deliver, wanted: Callable[[], bool]) -> None:
         """Connect to a workstation behind its jump host, in a thread of that jump host, and deliver the outcome.
 
-        Nothing is delivered any more after ``close``.
+        Nothing is begun when it is no longer ``wanted``, and nothing is delivered any more after ``close``.
         """
         host = self._host(reach)
-        if host is not None:
-            host.pool.submit(host.fetch, reach, deliver)
+        if host is None:
+            return
+
+        def told(future: Future[Wire | TransportError | None]) -> None:
+            if future.cancelled():
+                return
+            surprise = future.exception()
+            found = future.result() if surprise is None else _surprise(reach, surprise)
+            if found is not None:
+                deliver(reach, found)
+
+        host.pool.submit(host.fetch, reach, wanted).add_done_callback(told)
 
     def enter(self, reach: Reach) -> Wire:
         """Connect to a workstation behind its jump host. TransportError when that does not work."""
@@ -106,12 +116,11 @@ class _JumpHost:
         # Its own few threads: a workstation that is silent behind it takes none from anybody else.
         self.pool = ThreadPoolExecutor(jump.sessions, thread_name_prefix=f"jump-{jump.address}")
 
-    def fetch(self, reach: Reach, deliver: Deliver) -> None:
+    def fetch(self, reach: Reach, wanted: Callable[[], bool]) -> Wire | TransportError | None:
         try:
-            found: Wire | TransportError = self.enter(reach)
+            return self.enter(reach) if wanted() else None
         except TransportError as error:
-            found = error
-        deliver(reach, found)
+            return error
 
     def enter(self, reach: Reach) -> Wire:
         while not self._seats.acquire(timeout=_LOOK_AGAIN):
@@ -213,6 +222,14 @@ def _first_bytes(channel: Channel, reach: Reach, where: str) -> Wire:
         close_channel(channel)
         raise closed_at_once(where)
     return Wire(channel, first)
+
+
+def _surprise(reach: Reach, error: BaseException) -> BrokenError:
+    return BrokenError(
+        f"iea-fleet met something it does not know on the way to {reach.workstation} ({type(error).__name__})",
+        "report it",
+        code="surprise",
+    )
 
 
 def no_banner(where: str) -> BrokenError:

@@ -12,7 +12,7 @@ from paramiko import Message, PKey
 from paramiko.auth_handler import AuthHandler
 from pydantic import SecretStr
 
-from iea_fleet.errors import NotLetInError
+from iea_fleet.errors import NotLetInError, TransportError
 from iea_fleet.transports.base import Reach
 from iea_fleet.transports.connection import Connection
 from iea_fleet.transports.keys import SHARED, KeyRing
@@ -141,7 +141,7 @@ def _by_agent(connection: Connection, user: str) -> NotLetInError | None:
 def _by_password(connection: Connection, user: str, password: SecretStr) -> NotLetInError | None:
     name = connection.name
     secret = password.get_secret_value()
-    error = _attempt(connection, lambda attempt, done: attempt.auth_password(user, secret, done))
+    error: Exception | None = _attempt(connection, lambda attempt, done: attempt.auth_password(user, secret, done))
     if isinstance(error, paramiko.BadAuthenticationType):
         # The server did not look at it: RFC 4252 lists the methods that can go on, and password is none of them.
         if "keyboard-interactive" not in error.allowed_types:
@@ -151,13 +151,18 @@ def _by_password(connection: Connection, user: str, password: SecretStr) -> NotL
                 code="password_not_accepted",
             )
         answer = _OneAnswer(secret)
-        error = _attempt(connection, lambda attempt, done: attempt.auth_interactive(user, answer, done))
-        if error is not None and answer.more_asked:
-            return NotLetInError(
-                f"{name} asks for more than the password of {user}",
-                "log in there once by hand (an expired password, a second factor), or configure key_file",
-                code="more_asked",
-            )
+        try:
+            error = _attempt(connection, lambda attempt, done: attempt.auth_interactive(user, answer, done))
+        except TransportError as lost:
+            if not answer.asked_again:
+                raise
+            error = lost
+            if answer.more_asked:
+                return NotLetInError(
+                    f"{name} asks for more than the password of {user}",
+                    "log in there once by hand (an expired password, a second factor), or configure key_file",
+                    code="more_asked",
+                )
     if error is None:
         return None
     return NotLetInError(
@@ -168,18 +173,24 @@ def _by_password(connection: Connection, user: str, password: SecretStr) -> NotL
 
 
 class _OneAnswer:
-    """Answers the first hidden question with the password, and nothing after that."""
+    """Answers the first question with the password, and ends the connection at any other.
+
+    ``asked_again``: there was another one; ``more_asked``: and it was not the same, as after a wrong password.
+    """
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
-        self._given = False
+        self._question = ""
+        self.asked_again = False
         self.more_asked = False
 
     def __call__(self, _title: str, _instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
         if not prompts:
             return []
-        if self._given or len(prompts) > 1:
-            self.more_asked = True
-            return [""] * len(prompts)
-        self._given = True
+        if self._question or len(prompts) > 1:
+            self.asked_again = True
+            self.more_asked = len(prompts) > 1 or prompts[0][0] != self._question
+            # An empty answer would count as one more wrong password.
+            raise paramiko.AuthenticationException("asked again")
+        self._question = prompts[0][0] or "?"
         return [self._secret]

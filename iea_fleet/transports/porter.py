@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
-from iea_fleet.errors import TransportError
+from iea_fleet.errors import BrokenError, TransportError
 from iea_fleet.transports.base import Reach
 from iea_fleet.transports.jump import JumpHosts, closed_at_once, no_banner
 from iea_fleet.transports.offline import offline, why_offline
@@ -72,6 +72,7 @@ class Porter(threading.Thread):
         # Between this thread and those of jump hosts: what arrives after the end is closed by whoever brings it.
         self._gate = threading.Lock()
         self._ended = False
+        self._fell_over = False
         self._selector = selectors.DefaultSelector()
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
@@ -87,6 +88,8 @@ class Porter(threading.Thread):
                 _, outcome = self._ready.popleft()
                 self._ring()
                 return outcome
+        if self._fell_over:
+            raise RuntimeError("the doorway ended before every workstation was told of")
         return None
 
     def stop(self) -> None:
@@ -115,6 +118,7 @@ class Porter(threading.Thread):
             self._end()
 
     def _end(self) -> None:
+        self._fell_over = not self._stopping and bool(self._todo or self._attempts or self._behind_jumps)
         self._stopping = True
         with self._gate:
             self._ended = True
@@ -138,7 +142,7 @@ class Porter(threading.Thread):
             reach = self._todo.popleft()
             if reach.jump is not None:
                 self._behind_jumps += 1
-                self._jumps.fetch(reach, self._arrive)
+                self._jumps.fetch(reach, self._arrive, lambda: not self._stopping)
                 continue
             hopeful += 1
             self._begin(_Attempt(reach, now + reach.timeout, now + _HOPE))
@@ -194,7 +198,11 @@ class Porter(threading.Thread):
         """Try the next address; when there is none any more, it ends with ``otherwise``."""
         while attempt.addresses:
             family, address = attempt.addresses.popleft()
-            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+            except OSError as error:
+                otherwise = _no_room(error)
+                break
             sock.setblocking(False)
             try:
                 sock.connect(address)
@@ -291,6 +299,14 @@ def _addresses(host: str, port: int) -> list[_Address]:
     """The addresses of a host in the order to try them. May take as long as the resolver likes."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [(family, (str(address[0]), port)) for family, _, _, _, address in found]
+
+
+def _no_room(error: OSError) -> BrokenError:
+    return BrokenError(
+        f"this machine opens no further connection ({error.strerror})",
+        "raise its limit of open files (ulimit -n), or lower --concurrency",
+        code="too_many_files",
+    )
 
 
 def _affordable() -> int:

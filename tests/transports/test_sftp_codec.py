@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from iea_fleet.errors import BrokenError
-from iea_fleet.model.request import Failed, FileContent, ReadFile, ReplaceFile, Stat, digest
+from iea_fleet.model.request import Failed, FileContent, NotReached, OpenUrl, ReadFile, ReplaceFile, Stat, digest
 from iea_fleet.transports.base import Reach
 from iea_fleet.transports.sftp import Attributes, Handle, Name, Status, _Body, _reply, text
 from iea_fleet.transports.sftp_words import refused_write
@@ -41,6 +41,21 @@ def status(number: int, code: int, text: bytes = b"") -> bytes:
 
 
 class Player(paramiko.ServerInterface):
+    """Lets everybody in, and refuses to forward in the words of a French Windows, which are no UTF-8."""
+
+    def __init__(self, transport: paramiko.Transport) -> None:
+        self._transport = transport
+
+    def check_channel_direct_tcpip_request(self, chanid: int, _origin: object, _destination: object) -> int:
+        refusal = paramiko.Message()
+        refusal.add_byte(bytes([paramiko.common.MSG_CHANNEL_OPEN_FAILURE]))
+        refusal.add_int(chanid)
+        refusal.add_int(2)
+        refusal.add_string("Hôte inconnu".encode("cp1252"))
+        refusal.add_string("")
+        self._transport._send_message(refusal)
+        return paramiko.OPEN_FAILED_CONNECT_FAILED
+
     def check_auth_password(self, _username: str, _password: str) -> int:
         return paramiko.AUTH_SUCCESSFUL
 
@@ -65,7 +80,7 @@ def played() -> Iterator[Callable[..., SshSession]]:
             stack.callback(server.join, 3)
             stack.callback(server.close)
             begun = threading.Event()
-            server.start_server(event=begun, server=Player())
+            server.start_server(event=begun, server=Player(server))
             thread = threading.Thread(target=play, args=(server, answer, version), daemon=True)
             thread.start()
             stack.callback(thread.join, 3)
@@ -130,6 +145,16 @@ def test_answers_in_any_order_and_in_any_cut(played: Callable[..., SshSession]) 
 def test_servers_that_give_smaller_pieces(played: Callable[..., SshSession], piece: int) -> None:
     content = random.Random(2).randbytes(100_000)
     assert played(small_file(content, piece)).carry_out([ReadFile("/f")]) == [FileContent.of(content)]
+
+
+def test_a_refusal_in_another_encoding_is_told_and_survived(played: Callable[..., SshSession]) -> None:
+    session = played(small_file(b"old"))
+    for _ in range(2):
+        (answer,) = session.carry_out([OpenUrl("https://serveur.example/")])
+        assert isinstance(answer, NotReached)
+        assert answer.reason_code == "name_unknown"
+        assert "H\ufffdte inconnu" in answer.reason
+    assert session.carry_out([ReadFile("/f")]) == [FileContent.of(b"old")]
 
 
 def test_a_file_that_grows_each_time_is_not_believed(played: Callable[..., SshSession]) -> None:

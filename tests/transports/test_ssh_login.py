@@ -163,7 +163,7 @@ class PasswordServer(asyncssh.SSHServer):
         return password == "right"
 
     def kbdint_auth_supported(self) -> bool:
-        return self.mode in ("questions", "expired")
+        return self.mode in ("questions", "expired", "patient")
 
     def get_kbdint_challenge(self, _username: str, _lang: str, _submethods: str) -> object:
         return "", "", "", [("Password: ", False)]
@@ -172,6 +172,8 @@ class PasswordServer(asyncssh.SSHServer):
         self.seen += responses
         if self.mode == "expired" and responses == ["right"]:
             return "", "", "", [("Old password: ", False), ("New password: ", False)]
+        if self.mode == "patient" and responses != ["right"]:
+            return "", "", "", [("Password: ", False)]
         return responses == ["right"]
 
 
@@ -240,7 +242,15 @@ def test_an_expired_password_is_not_answered_for(
 ) -> None:
     reach, seen = password_server("expired")
     assert refusal_of(reach, "right") == "more_asked"
-    assert seen == ["right", "", ""]
+    assert seen == ["right"]
+
+
+def test_a_question_that_is_asked_again_is_a_wrong_password(
+    password_server: Callable[[str], tuple[Reach, list[str]]],
+) -> None:
+    reach, seen = password_server("patient")
+    assert refusal_of(reach, "wrong-one") == "password_refused"
+    assert seen == ["wrong-one"]
 
 
 def test_a_server_that_wants_no_password(sshd: Sshd) -> None:
