@@ -7,9 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from iea_fleet.engine.schemas import documents
-
 from iea_fleet.cli.main import COMMANDS
+from iea_fleet.engine.schemas import documents
 
 ROOT = Path(__file__).resolve().parent.parent
 GROUPS = {"trust": ("scan", "add", "list", "remove"), "lab": ("up", "down", "status", "break", "mend")}
