@@ -35,10 +35,13 @@ class Paths:
         return frozenset[str]().union(*(template.names for template in used))
 
     def fill(self, values: Mapping[str, str]) -> dict[str, str]:
-        """The absolute path of each file but those of users. TemplateError names the variable that does not fit."""
+        """The absolute path of each file but those of users, and of the private folder.
+
+        TemplateError names the variable that does not fit.
+        """
         root = self._checked(self.root, values)
-        self._checked(self.private, values)
-        return {name: _below(root, self._checked(file, values)) for name, file in self.files.items()}
+        files = {name: _below(root, self._checked(file, values)) for name, file in self.files.items()}
+        return {**files, "private": self._checked(self.private, values).rstrip("/")}
 
     def fill_user(self, user: str, values: Mapping[str, str]) -> str:
         """The absolute path of one user's file; only of a layout that has ``users``."""

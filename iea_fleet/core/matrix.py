@@ -9,6 +9,7 @@ from dataclasses import replace
 from iea_fleet.model.inventory import Hold
 from iea_fleet.model.matrix import Cell, Row, Status
 from iea_fleet.model.target import Target
+from iea_fleet.resources import Unobserved
 
 WHOLE = "workstation"
 """The address of a workstation for which the inventory declares no resource."""
@@ -32,6 +33,16 @@ def held(cells: Iterable[Cell], hold: Hold) -> tuple[Cell, ...]:
         replace(cell, status=Status.HELD, reason=hold_reason(hold, cell.reason), reason_code="held_by_inventory")
         if cell.status in _OURS_TO_WRITE
         else cell
+        for cell in cells
+    )
+
+
+def instead(cells: Iterable[Cell], trouble: Unobserved) -> tuple[Cell, ...]:
+    """The cells of a workstation that cannot be worked on as a whole; what nobody would do anyhow stays."""
+    return tuple(
+        cell
+        if cell.status is Status.SKIPPED
+        else replace(cell, status=trouble.status, reason=trouble.reason, reason_code=trouble.reason_code)
         for cell in cells
     )
 

@@ -1,4 +1,4 @@
-"""Pushing to one workstation: gather, plan, ask first, write, relaunch, read again, probe.
+"""Pushing to one workstation: gather, settle, plan, ask first, write, relaunch, read again, probe, commit.
 
 Only "nothing is left to do" when read again is success. Sources: the connection fiche, which tests the servers before
 « Enregistrer » and relaunches the authentication after it, and which is not to be followed in assistance mode.
@@ -12,8 +12,11 @@ from dataclasses import dataclass, field, replace
 from iea_fleet.core import matrix, planner
 from iea_fleet.engine import clock, preconditions, relaunch, verify
 from iea_fleet.engine.gather import Gathered, gather
+from iea_fleet.engine.lease import Leases, Standing
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.engine.render import render
+from iea_fleet.engine.settle import Settled, settle
+from iea_fleet.engine.transaction import Transaction
 from iea_fleet.errors import BrokenError, SettingsFormatError
 from iea_fleet.model.matrix import Cell, Row, Status
 from iea_fleet.model.plan import TargetPlan
@@ -21,24 +24,35 @@ from iea_fleet.model.playbook import Playbook
 from iea_fleet.model.request import Answer, Done, Failed, Moved, ReplaceFile
 from iea_fleet.model.run import Memory
 from iea_fleet.model.target import Target
+from iea_fleet.resources import Unobserved
 from iea_fleet.resources.server_connection import KIND as SERVER_CONNECTION
 from iea_fleet.transports.base import Session
 
 
 @dataclass
 class Push:
-    """One workstation's push, in one session. ``reviewed`` is the plan that the operator has said yes to."""
+    """One workstation's push, in one session of one run.
+
+    ``reviewed`` is the plan that the operator has said yes to; ``leases`` reads and signs ``run.json``.
+    """
 
     session: Session
     target: Target
     playbook: Playbook
     memories: Mapping[str, Memory]
+    leases: Leases
+    run: str
     reviewed: TargetPlan | None = None
     asked: verify.Asked = field(default_factory=dict)
 
     def carry_out(self) -> Outcome:
         """Do it, and say what came of it. TransportError when the connection is of no more use."""
-        gathered = gather(self.session, self.target, self.playbook.probes, for_writing=True)
+        gathered = self._gather()
+        if self.target.held_on(clock.today()) is None:
+            gathered, trouble = self._settled(gathered)
+            if trouble is not None:
+                plan = planner.plan(self.target, gathered.reading, self.memories)
+                return self._without_writing(plan, gathered, matrix.instead(plan.cells, trouble))
         plan = planner.plan(self.target, gathered.reading, self.memories)
         if (cells := self._kept_from_writing(plan, gathered)) is not None:
             return self._without_writing(plan, gathered, cells)
@@ -50,7 +64,35 @@ class Push:
             requests = render(plan.changes, gathered)
         except SettingsFormatError as error:
             return self._without_writing(plan, gathered, _set(plan, Status.FAILED, str(error), error.code))
-        return self._written(plan, gathered, requests)
+        try:
+            return self._written(plan, gathered, requests)
+        except BrokenError as error:
+            raise BrokenError(
+                f"{error.sentence}, while the settings were being written",
+                "each file is whole, the old or the new one; the next iea-fleet apply settles the rest",
+                code=error.code,
+            ) from error
+
+    def _gather(self) -> Gathered:
+        also = (self.leases.read(self.target),)
+        return gather(self.session, self.target, self.playbook.probes, also, for_writing=True)
+
+    def _settled(self, gathered: Gathered) -> tuple[Gathered, Unobserved | None]:
+        """What is there once a dead run was settled; why the workstation is not ours to write to, or None."""
+        answer = gathered.answer(self.leases.read(self.target))
+        assert answer is not None
+        lease = self.leases.standing(self.target, answer, self.session)
+        if lease.standing is not Standing.DEAD:
+            return gathered, lease.in_a_cell()
+        settled = settle(self.session, self.target, lease)
+        if not isinstance(settled, Settled):
+            return gathered, settled
+        if settled.finished:
+            relaunch.after_writing(self.session, self.target, gathered)
+        after = self._gather()
+        if settled.left_alone:
+            return after, Unobserved(Status.STALE, f"{settled.said}; look at it, then apply again", "moved_since_run")
+        return after, None
 
     def _kept_from_writing(self, plan: TargetPlan, gathered: Gathered) -> tuple[Cell, ...] | None:
         """The cells of a workstation that must not be written to; None when it may be."""
@@ -64,9 +106,11 @@ class Push:
         return None
 
     def _without_writing(self, plan: TargetPlan, gathered: Gathered, cells: tuple[Cell, ...]) -> Outcome:
-        probed = verify.probe(self.session, self.target, self.playbook.probes, gathered, self.asked)
-        row = Row(self.target.name, self.target.office, cells + probed)
+        row = Row(self.target.name, self.target.office, cells + self._probed(gathered))
         return Outcome(row, planner.memories(self.target, cells, gathered.at), plan)
+
+    def _probed(self, gathered: Gathered) -> tuple[Cell, ...]:
+        return verify.probe(self.session, self.target, self.playbook.probes, gathered, self.asked)
 
     def _unreached(self, plan: TargetPlan) -> tuple[Cell, ...]:
         """The cells of a workstation whose wanted servers do not answer; empty when they do, or are not changed."""
@@ -82,22 +126,41 @@ class Push:
         return _set(plan, Status.SKIPPED, reason, "test_first_failed") + asked
 
     def _written(self, plan: TargetPlan, before: Gathered, requests: tuple[ReplaceFile, ...]) -> Outcome:
-        try:
-            answers = self.session.carry_out(requests)
-            if any(not isinstance(answer, Done) for answer in answers):
-                return self._without_writing(plan, before, _not_written(plan, requests, answers))
-            after, fault = relaunch.after_writing(self.session, self.target, before)
-        except BrokenError as error:
-            raise BrokenError(
-                f"{error.sentence}, while the settings were being written",
-                "each file is whole, the old or the new one; run iea-fleet drift to see which",
-                code=error.code,
-            ) from error
+        """Write as one transaction: all of it holds when read again, or all of it is put back."""
+        required_before = verify.required(self.session, self.target, self.playbook.required, before, self.asked)
+        transaction = Transaction.prepare(self.session, self.target, self.leases, self.run, requests, before)
+        if trouble := transaction.take(before):
+            return self._without_writing(plan, before, _set(plan, trouble.status, trouble.reason, trouble.reason_code))
+        answers = transaction.write()
+        if any(not isinstance(answer, Done) for answer in answers):
+            transaction.put_back()
+            transaction.commit(keep_backups=False)
+            return self._without_writing(plan, before, _not_written(plan, requests, answers))
+        after, fault = relaunch.after_writing(self.session, self.target, before)
         again = planner.plan(self.target, after.reading, self.memories)
-        cells = tuple(_held_by_file(cell, now, fault) for cell, now in zip(plan.cells, again.cells, strict=True))
+        probed = self._probed(after)
+        if reason := _why_not_kept(again, required_before, probed):
+            return self._rolled_back(plan, before, transaction, reason)
+        kept = transaction.commit(keep_backups=True)
+        cells = tuple(_kept(cell, now, fault) for cell, now in zip(plan.cells, again.cells, strict=True))
+        if not kept:
+            reason = "written, but another run has taken this workstation meanwhile; run iea-fleet drift"
+            cells = _set(plan, Status.FAILED, reason, "lease_lost")
         remembered = planner.memories(self.target, again.cells, after.at)
-        cells += verify.probe(self.session, self.target, self.playbook.probes, after, self.asked)
-        return Outcome(Row(self.target.name, self.target.office, cells), remembered, plan)
+        row = Row(self.target.name, self.target.office, cells + probed)
+        return Outcome(row, remembered, plan, transaction.files)
+
+    def _rolled_back(self, plan: TargetPlan, before: Gathered, transaction: Transaction, reason: str) -> Outcome:
+        left = transaction.put_back()
+        relaunch.after_writing(self.session, self.target, before)
+        transaction.commit(keep_backups=False)
+        after = self._gather()
+        status, code, said = Status.ROLLED_BACK, "rolled_back", f"written and put back: {reason}"
+        if left:
+            status, code = Status.FAILED, "not_put_back"
+            said = f"{said}; {', '.join(left)} was changed by somebody meanwhile and left alone"
+        self.asked.clear()
+        return self._without_writing(plan, after, _set(plan, status, said, code))
 
 
 def _set(plan: TargetPlan, status: Status, reason: str, reason_code: str) -> tuple[Cell, ...]:
@@ -110,34 +173,44 @@ def _set(plan: TargetPlan, status: Status, reason: str, reason_code: str) -> tup
 
 
 def _not_written(plan: TargetPlan, requests: tuple[ReplaceFile, ...], answers: list[Answer]) -> tuple[Cell, ...]:
-    """The cells of a plan whose files could not all be replaced."""
+    """The cells of a plan whose files could not all be replaced; those that were have been put back."""
     for request, answer in zip(requests, answers, strict=True):
         match answer:
             case Moved():
-                reason = f"somebody changed {request.path} between reading and writing; it was left alone"
+                reason = f"somebody changed {request.path} between reading and writing; nothing was written"
                 return _set(plan, Status.STALE, reason, "moved_before_write")
             case Failed(reason_code, reason):
                 return _set(plan, Status.FAILED, f"{request.path} was not written: {reason}", reason_code)
     raise AssertionError("a batch was not done and no request says why")
 
 
-def _held_by_file(planned: Cell, now: Cell, fault: relaunch.Fault | None) -> Cell:
-    """What a resource's cell says after the write: changed when nothing is left to do, otherwise failed."""
+def _why_not_kept(again: TargetPlan, before: Mapping[str, Cell], probed: tuple[Cell, ...]) -> str:
+    """Why what was written does not stay; empty when it does.
+
+    A required probe counts when the push turned it bad. A refusal of the server is nothing that settings repair.
+    """
+    for cell in again.cells:
+        if cell.status is not Status.IN_SYNC and cell.status is not Status.SKIPPED:
+            return f"read again it is not as written ({cell.reason})"
+    for cell in probed:
+        was = before.get(cell.address)
+        if (
+            was is not None
+            and cell.status is Status.BAD
+            and was.status is not Status.BAD
+            and cell.reason_code not in ("refused", "licence")
+        ):
+            return f"{cell.address} has turned bad ({cell.reason})"
+    return ""
+
+
+def _kept(planned: Cell, now: Cell, fault: relaunch.Fault | None) -> Cell:
+    """What a resource's cell says of a change that was kept."""
     if not planned.differences or planned.status is Status.SKIPPED:
         return now
-    if now.status is not Status.IN_SYNC:
-        reason = f"it was written, and read again it is not as written: {now.reason}"
-        return replace(now, status=Status.FAILED, reason=reason, reason_code="not_held")
     settings = ", ".join(difference.setting for difference in planned.differences)
     if fault is not None:
-        reason = f"{settings} written, but {fault.reason}"
-        return replace(
-            now, status=Status.FAILED, reason=reason, reason_code=fault.reason_code, differences=planned.differences
-        )
-    return replace(
-        now,
-        status=Status.CHANGED,
-        reason=f"{settings} written",
-        reason_code="changed",
-        differences=planned.differences,
-    )
+        reason, code, status = f"{settings} written, but {fault.reason}", fault.reason_code, Status.FAILED
+    else:
+        reason, code, status = f"{settings} written", "changed", Status.CHANGED
+    return replace(now, status=status, reason=reason, reason_code=code, differences=planned.differences)

@@ -38,16 +38,28 @@ class Gathered:
         return answer.content if isinstance(answer, FileContent) else None
 
 
-def gather(session: Session, target: Target, probes: Sequence[ProbeName], *, for_writing: bool = False) -> Gathered:
-    """Read the settings and what the probes want, in one batch; before writing also what the preconditions want."""
-    requests: dict[Request, None] = dict.fromkeys(planner.reads(target))
+def gather(
+    session: Session,
+    target: Target,
+    probes: Sequence[ProbeName],
+    also: Sequence[Request] = (),
+    *,
+    for_writing: bool = False,
+) -> Gathered:
+    """Read the settings, what the probes want and what is ``also`` asked, in one batch.
+
+    ``for_writing``: also what the preconditions want.
+    """
+    requests: dict[Request, None] = dict.fromkeys((*planner.reads(target), *also))
     if "state" in probes or for_writing:
         requests.update(dict.fromkeys(state.reads(target)))
     if "version" in probes or for_writing:
         requests.update(dict.fromkeys(version.reads(target)))
     if for_writing:
         requests.update(
-            dict.fromkeys(Stat(target.files[name]) for name in ("lock_file", "state_file") if name in target.files)
+            dict.fromkeys(
+                Stat(target.files[name]) for name in ("lock_file", "state_file", "private") if name in target.files
+            )
         )
     answers = dict(zip(requests, session.carry_out(tuple(requests)), strict=True)) if requests else {}
     at = clock.now()

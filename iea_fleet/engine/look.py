@@ -8,6 +8,7 @@ from dataclasses import replace
 from iea_fleet.core import matrix, planner
 from iea_fleet.engine import clock, verify
 from iea_fleet.engine.gather import gather
+from iea_fleet.engine.lease import Leases
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.model.matrix import Row
 from iea_fleet.model.playbook import ProbeName
@@ -16,11 +17,20 @@ from iea_fleet.model.target import Target
 from iea_fleet.transports.base import Session
 
 
-def look(session: Session, target: Target, probes: Sequence[ProbeName], memories: Mapping[str, Memory]) -> Outcome:
-    """Read the settings, compare them with the files, and ask the probes, if any."""
-    gathered = gather(session, target, probes)
+def look(
+    session: Session, target: Target, probes: Sequence[ProbeName], memories: Mapping[str, Memory], leases: Leases
+) -> Outcome:
+    """Read the settings, compare them with the files, and ask the probes, if any.
+
+    A run that is at work there, or was interrupted, stands in the place of what differs.
+    """
+    gathered = gather(session, target, probes, (leases.read(target),))
     plan = planner.plan(target, gathered.reading, memories)
-    if hold := target.held_on(clock.today()):
+    seen = planner.memories(target, plan.cells, gathered.at)
+    lease = leases.standing(target, gathered.answers[leases.read(target)])
+    if trouble := lease.in_a_cell():
+        plan, seen = replace(plan, cells=matrix.instead(plan.cells, trouble), changes=()), {}
+    elif hold := target.held_on(clock.today()):
         plan = replace(plan, cells=matrix.held(plan.cells, hold), changes=())
     row = Row(target.name, target.office, plan.cells + verify.probe(session, target, probes, gathered, {}))
-    return Outcome(row, planner.memories(target, plan.cells, gathered.at), plan)
+    return Outcome(row, seen, plan)

@@ -15,6 +15,7 @@ from iea_fleet.core.selectors import select
 from iea_fleet.engine import clock, reach
 from iea_fleet.engine.apply import Push
 from iea_fleet.engine.events import Listener
+from iea_fleet.engine.lease import Leases
 from iea_fleet.engine.load import Loaded, load
 from iea_fleet.engine.look import look
 from iea_fleet.engine.options import Options
@@ -81,6 +82,11 @@ class Operation:
             self._rollout.stop()
 
     @property
+    def leases(self) -> Leases:
+        """Reads and signs ``run.json`` for this inventory."""
+        return Leases(self.loaded.name, self.history.key)
+
+    @property
     def stopped(self) -> bool:
         """Whether the operator asked to stop."""
         return self._stopped
@@ -97,36 +103,37 @@ class Operation:
         """Read every selected workstation, and compare; nothing is written there. ``recorded``: as a run."""
 
         def work(session: Session, target: Target) -> Outcome:
-            return look(session, target, probes, self.memories.get(target.name, {}))
+            return look(session, target, probes, self.memories.get(target.name, {}), self.leases)
 
         idle = [] if probes else [one for one in self.targets if not one.guided and not planner.reads(one)]
         known = {target.name: _idle(target) for target in idle}
-        return self._carry_out(work, known, listener, read_only=True, recorded=recorded)
+        return self._carry_out(self._run(), work, known, listener, read_only=True, recorded=recorded)
 
     def apply(self, listener: Listener, reviewed: Result | None = None) -> Result:
         """Push to every selected workstation; after ``reviewed`` exactly what its plan says, and nowhere else."""
+        run = self._run()
         planned = reviewed.planned if reviewed else frozenset()
         plans = {plan.workstation: plan for plan in reviewed.plan.targets} if reviewed else {}
 
         def work(session: Session, target: Target) -> Outcome:
             memories = self.memories.get(target.name, {})
-            return Push(session, target, self.loaded.playbook, memories, plans.get(target.name)).carry_out()
+            playbook, said_yes_to = self.loaded.playbook, plans.get(target.name)
+            return Push(session, target, playbook, memories, self.leases, run.id, said_yes_to).carry_out()
 
         reviewed_rows = reviewed.matrix.rows if reviewed else ()
         known = {row.workstation: Outcome(row) for row in reviewed_rows if row.workstation not in planned}
-        return self._carry_out(work, known, listener, read_only=False, recorded=True)
+        return self._carry_out(run, work, known, listener, read_only=False, recorded=True)
 
     def _carry_out(
-        self, work: Work, known: Mapping[str, Outcome], listener: Listener, *, read_only: bool, recorded: bool
+        self, run: Run, work: Work, known: Mapping[str, Outcome], listener: Listener, *, read_only: bool, recorded: bool
     ) -> Result:
         """One pass over the selected workstations; ``known`` ones are not connected to."""
-        run = self._run()
         if recorded:
             self.history.begin(run, self.loaded.offices)
 
         def record(outcome: Outcome) -> None:
             if recorded:
-                self.history.record(run.id, outcome.row, outcome.memories)
+                self.history.record(run.id, outcome.row, outcome.memories, outcome.replaced)
 
         options = self.options
         self._rollout = Rollout(work, record, listener, read_only, options.concurrency, options.debug)

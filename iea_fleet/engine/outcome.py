@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from iea_fleet.model.journal import JournalFile
 from iea_fleet.model.matrix import Row
 from iea_fleet.model.plan import TargetPlan
 from iea_fleet.model.run import Memory
@@ -12,9 +13,9 @@ from iea_fleet.model.run import Memory
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one workstation. ``round_trips`` counts the waits of its session."""
+    """What came of one workstation. ``replaced`` are the files that a transaction wrote and kept."""
 
     row: Row
     memories: Mapping[str, Memory] = field(default_factory=dict)
     plan: TargetPlan | None = None
-    round_trips: int = 0
+    replaced: tuple[JournalFile, ...] = ()

@@ -56,5 +56,12 @@ def probe(
     return tuple(cells)
 
 
+def required(
+    session: Session, target: Target, probes: Sequence[ProbeName], gathered: Gathered, asked: Asked
+) -> dict[str, Cell]:
+    """The verdicts of the required probes before anything is written, by address."""
+    return {cell.address: cell for cell in probe(session, target, probes, gathered, asked)}
+
+
 def _in_use(target: Target, reading: Reading) -> Mapping[str, Scalar]:
     return reading.values(SERVER_CONNECTION) if SERVER_CONNECTION in target.resources else {}

@@ -81,6 +81,22 @@ MIGRATIONS: Final = (
             )""",
         ),
     ),
+    Migration(
+        "0002 the key, and what transactions replaced",
+        (
+            "CREATE TABLE facts (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
+            """CREATE TABLE replacements (
+                run_id TEXT NOT NULL,
+                workstation TEXT NOT NULL,
+                path TEXT NOT NULL,
+                before TEXT NOT NULL,
+                after TEXT NOT NULL,
+                backup TEXT,
+                PRIMARY KEY (run_id, workstation, path),
+                FOREIGN KEY (run_id) REFERENCES runs (id) ON DELETE CASCADE
+            )""",
+        ),
+    ),
 )
 
 

@@ -94,3 +94,23 @@ memories = Table(
     Column("settings", JSON, nullable=False),
 )
 """The settings of a resource as we last wrote them or saw them right."""
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""What is known of the history itself: the fingerprint of its key."""
+
+replacements = Table(
+    "replacements",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("workstation", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("backup", Text),
+)
+"""The files that the transactions of a run replaced: digests before and after, and where the old content is kept."""

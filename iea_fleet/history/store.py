@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -15,10 +15,12 @@ from iea_fleet.errors import HistoryError, UsageError
 from iea_fleet.history import schema
 from iea_fleet.history.codec import cells_from_json, storable
 from iea_fleet.history.dialect import BUSY_SECONDS, errors_in_words, for_writing, open_engine, upsert
+from iea_fleet.history.key import HistoryKey
 from iea_fleet.history.last_state import last_known, outcome_values, state_values
 from iea_fleet.history.migrations import migrate
 from iea_fleet.history.place import prepared_database
 from iea_fleet.history.writer import Writer
+from iea_fleet.model.journal import JournalFile
 from iea_fleet.model.matrix import Row, Status
 from iea_fleet.model.run import Memory, Run, RunRecord
 from iea_fleet.model.target import Target
@@ -26,6 +28,8 @@ from iea_fleet.model.target import Target
 _OUTCOME: Final = upsert(schema.outcomes)
 _CELL: Final = upsert(schema.cells, keep=frozenset({"seen_run_id", "seen_at", "seen"}))
 _MEMORY: Final = upsert(schema.memories)
+_REPLACEMENT: Final = upsert(schema.replacements)
+_KEY_FACT: Final = "fingerprint of the key"
 _NEAREST = 3
 
 
@@ -35,8 +39,9 @@ class History:
     Every method raises HistoryError, with the remedy, when the database cannot be read or written.
     """
 
-    def __init__(self, path: Path, engine: Engine) -> None:
+    def __init__(self, path: Path, engine: Engine, key: HistoryKey) -> None:
         self.path = path
+        self.key = key
         self._engine = engine
         self._writer = Writer(for_writing(engine), path)
         self._inventories: dict[str, str] = {}
@@ -53,10 +58,12 @@ class History:
         try:
             with errors_in_words(path):
                 migrate(engine, path)
+                key = HistoryKey.open(state_dir)
+                _know_again(engine, key, path)
         except HistoryError:
             engine.dispose()
             raise
-        return cls(path, engine)
+        return cls(path, engine, key)
 
     def __enter__(self) -> Self:
         return self
@@ -90,10 +97,17 @@ class History:
         self._writer.write(work)
         self._inventories[run.id] = run.inventory
 
-    def record(self, run_id: str, row: Row, memories: Mapping[str, Memory] | None = None) -> None:
+    def record(
+        self,
+        run_id: str,
+        row: Row,
+        memories: Mapping[str, Memory] | None = None,
+        replaced: Sequence[JournalFile] = (),
+    ) -> None:
         """Keep what happened on one workstation; when this returns it is on disk.
 
-        ``memories`` maps addresses of resources to what was written or seen right just now. A second outcome of the
+        ``memories`` maps addresses of resources to what was written or seen right just now, ``replaced`` are the
+        files that a transaction wrote. A second outcome of the
         same workstation in the same run takes the place of the first.
         """
         now = dt.datetime.now(dt.UTC)
@@ -112,8 +126,22 @@ class History:
             for address, memory in (memories or {}).items()
         ]
 
+        files = [
+            {
+                "run_id": run_id,
+                "workstation": row.workstation,
+                "path": file.path,
+                "before": file.before,
+                "after": file.after,
+                "backup": None if file.secret else file.backup,
+            }
+            for file in replaced
+        ]
+
         def work(connection: Connection) -> None:
             connection.execute(_OUTCOME, outcome)
+            if files:
+                connection.execute(_REPLACEMENT, files)
             if states:
                 connection.execute(_CELL, states)
             if kept:
@@ -215,6 +243,25 @@ class History:
         for run_id, status, count in connection.execute(counted):
             counts[run_id][Status(status)] = count
         return [_record(run, counts[run["id"]]) for run in found]
+
+
+def _know_again(engine: Engine, key: HistoryKey, path: Path) -> None:
+    """Hold the key against the fingerprint that the history keeps. HistoryError when it is another one."""
+    wanted = select(schema.facts.c.value).where(schema.facts.c.name == _KEY_FACT)
+    with engine.begin() as connection:
+        known = connection.scalar(wanted)
+    if known is None:
+        with for_writing(engine).begin() as connection:
+            known = connection.scalar(wanted)
+            if known is None:
+                connection.execute(insert(schema.facts).values(name=_KEY_FACT, value=key.fingerprint))
+                return
+    if known != key.fingerprint:
+        raise HistoryError(
+            f"the key beside the history {path} is not the one it was written with",
+            "put the right history.key back; a history and its key belong together",
+            code="history_key",
+        )
 
 
 def _record(found: RowMapping, counts: Mapping[Status, int]) -> RunRecord:

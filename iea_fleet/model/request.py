@@ -9,6 +9,7 @@ order; consecutive reads, and consecutive replacements, may travel together. Whe
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -23,6 +24,27 @@ def digest(content: bytes) -> str:
     'sha256:e3b0c44'
     """
     return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+_LONGEST_STEM = 200
+_TOKEN = 16
+
+
+def temporary_name(name: str, token: str) -> str:
+    """What a file is called until it is renamed to ``name``; ``token`` is 16 random hexadecimal digits.
+
+    >>> temporary_name("run.json", "0123456789abcdef")
+    '.run.json.iea-fleet-0123456789abcdef'
+    """
+    encoded = name.encode("utf-8", "surrogateescape")
+    stem = name if len(encoded) <= _LONGEST_STEM else hashlib.sha256(encoded).hexdigest()
+    return f".{stem}.iea-fleet-{token}"
+
+
+def is_leftover(found: str, name: str) -> bool:
+    """Whether a file is one that somebody who died had not renamed to ``name`` yet."""
+    token = found[-_TOKEN:]
+    return re.fullmatch(rf"[0-9a-f]{{{_TOKEN}}}", token) is not None and found == temporary_name(name, token)
 
 
 @dataclass(frozen=True, slots=True)

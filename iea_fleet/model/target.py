@@ -91,8 +91,8 @@ class Target:
     """One workstation with everything that applies to it.
 
     ``files`` maps what a layout names (``server_connection``, ``state_file``, ``version_file``, ``lock_file``,
-    ``net_entreprises.<user>``) to absolute paths on the workstation; ``resources`` holds the addresses of the
-    resources that the inventory declares and the playbook selects.
+    ``net_entreprises.<user>``), and ``private``, to absolute paths on the workstation; ``resources`` holds the
+    addresses of the resources that the inventory declares and the playbook selects.
     """
 
     name: str

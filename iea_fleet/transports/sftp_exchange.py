@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import stat
 from dataclasses import dataclass, field
 from typing import Final
 
-from iea_fleet.model.request import ABSENT, Answer, Moved, ReplaceFile, digest
+from iea_fleet.model.request import ABSENT, Answer, Moved, ReplaceFile, digest, is_leftover, temporary_name
 from iea_fleet.transports.sftp import (
     CLOSE,
     FOR_NEW_FILE,
@@ -41,7 +40,6 @@ LARGEST: Final = 16 * 1024 * 1024
 """Files beyond this are neither replaced nor removed: they are no settings."""
 
 _NAMES: Final = re.compile(r"^\S{10,11}\s+(\d+)\s")
-_LONGEST_STEM: Final = 200
 
 
 @dataclass
@@ -58,7 +56,8 @@ class Exchange:
     leftovers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.temporary = _temporary(self.path)
+        name = self.path.rpartition("/")[2]
+        self.temporary = _beside(self.path, temporary_name(name, secrets.token_hex(8)))
 
     @property
     def path(self) -> str:
@@ -159,12 +158,11 @@ class Exchange:
         """Whether the target has this one name, and which files a dead run left beside it."""
         name = self.path.rpartition("/")[2]
         own = self.temporary.rpartition("/")[2]
-        pattern = _temporary_pattern(name)
         described = ""
         for entry in listing.names:
             if entry.name == name:
                 described = entry.described
-            elif entry.name != own and pattern.fullmatch(entry.name):
+            elif entry.name != own and is_leftover(entry.name, name):
                 self.leftovers.append(_beside(self.path, entry.name))
         if self.answer is not None or self.refused is not None or self.old is None:
             return
@@ -190,18 +188,3 @@ def is_ok(reply: Reply) -> bool:
 def _beside(path: str, name: str) -> str:
     folder, slash, _ = path.rpartition("/")
     return f"{folder}{slash}{name}"
-
-
-def _stem(name: str) -> str:
-    if len(name.encode("utf-8", "surrogateescape")) <= _LONGEST_STEM:
-        return name
-    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _temporary(path: str) -> str:
-    """A new name beside a file, from which the next contact knows that it was left behind."""
-    return _beside(path, f".{_stem(path.rpartition('/')[2])}.iea-fleet-{secrets.token_hex(8)}")
-
-
-def _temporary_pattern(name: str) -> re.Pattern[str]:
-    return re.compile(rf"\.{re.escape(_stem(name))}\.iea-fleet-[0-9a-f]{{16}}")

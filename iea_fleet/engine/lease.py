@@ -1,0 +1,151 @@
+"""Whose turn it is on a workstation: what a ``run.json`` that is found there means."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from dataclasses import dataclass
+from enum import Enum
+
+from iea_fleet.engine import clock, owner
+from iea_fleet.engine.journal import Stranger, decode
+from iea_fleet.history.key import HistoryKey
+from iea_fleet.model.journal import NAME, Journal
+from iea_fleet.model.matrix import Status
+from iea_fleet.model.request import (
+    ABSENT,
+    Absent,
+    Answer,
+    Done,
+    Failed,
+    FileContent,
+    FileStat,
+    ReadFile,
+    RemoveFile,
+    ReplaceFile,
+    Stat,
+    digest,
+)
+from iea_fleet.model.target import Target
+from iea_fleet.resources import Unobserved
+from iea_fleet.transports.base import Session
+
+CLOCK = "clock-"
+"""How a file is called that is made to see what time it is on a workstation."""
+
+GRACE = 60.0
+"""Seconds beyond a transaction's longest duration before it is taken for dead."""
+
+
+class Standing(Enum):
+    """Whose a workstation is."""
+
+    FREE = "nobody's"
+    HELD = "another run's, which may be alive"
+    DEAD = "a run's of ours that died"
+    STRANGE = "something's that we cannot read"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What stands in a workstation's ``run.json``. ``digest`` is that of the file, ABSENT when there is none."""
+
+    standing: Standing
+    digest: str = ABSENT
+    journal: Journal | None = None
+    reason: str = ""
+
+    def in_a_cell(self) -> Unobserved | None:
+        """What every resource cell of this workstation says; None when it is free."""
+        match self.standing:
+            case Standing.FREE:
+                return None
+            case Standing.HELD:
+                return Unobserved(Status.HELD, self.reason, "held_by_run")
+            case Standing.DEAD:
+                return Unobserved(Status.FAILED, self.reason, "interrupted_run")
+            case Standing.STRANGE:
+                return Unobserved(Status.FAILED, self.reason, "run_file_strange")
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """Reads the leases of one inventory's workstations, with the key of our history."""
+
+    inventory: str
+    key: HistoryKey
+
+    def read(self, target: Target) -> ReadFile:
+        """What to ask a workstation for."""
+        return ReadFile(path_of(target), limit=256 * 1024)
+
+    def standing(self, target: Target, answer: Answer, session: Session | None = None) -> Lease:
+        """What the answer means. ``session`` may be written to: only then can the age of a lease be measured."""
+        match answer:
+            case Absent():
+                return Lease(Standing.FREE)
+            case FileContent(content, found):
+                return self._found(target, content, found, session)
+            case Failed(_, reason):
+                return Lease(Standing.STRANGE, reason=f"whether another run is at work cannot be told: {reason}")
+            case _:
+                raise AssertionError(f"a read was answered by {type(answer).__name__}")
+
+    def _found(self, target: Target, content: bytes, found: str, session: Session | None) -> Lease:
+        journal = decode(content, target, self.inventory, self.key.sign)
+        if isinstance(journal, Stranger):
+            return _strangers(target, journal, found)
+        said = f"run {journal.run} of {journal.owner}, begun {_ago(journal.begun_at)}"
+        if self._is_alive(target, journal, session):
+            return Lease(
+                Standing.HELD, found, journal, f"{said}, is at work here; wait for it, or look with leases list"
+            )
+        reason = f"{said}, was interrupted here; iea-fleet apply settles it"
+        return Lease(Standing.DEAD, found, journal, reason)
+
+    def _is_alive(self, target: Target, journal: Journal, session: Session | None) -> bool:
+        if owner.is_this_controller(journal.owner, self.key.fingerprint):
+            return owner.runs(journal.owner)
+        age = _age_there(target, session) if session else (clock.now() - journal.begun_at).total_seconds()
+        return age < journal.duration + GRACE
+
+
+def path_of(target: Target) -> str:
+    """Where a workstation's ``run.json`` is."""
+    return f"{target.files['private']}/{NAME}"
+
+
+def _strangers(target: Target, stranger: Stranger, found: str) -> Lease:
+    where = f"{path_of(target)} is in the way: {stranger.reason}"
+    if stranger.claims is None:
+        return Lease(
+            Standing.STRANGE, found, None, f"{where}; look at it, then iea-fleet leases INVENTORY break {target.name}"
+        )
+    claims = stranger.claims
+    said = f"{where}; it says run {claims.run} of {claims.owner}, begun {_ago(claims.begun_at)}"
+    remedy = f"if that run is dead: iea-fleet leases INVENTORY break {target.name} {claims.run}"
+    return Lease(Standing.HELD, found, claims, f"{said}; {remedy}")
+
+
+def _age_there(target: Target, session: Session) -> float:
+    """How old a workstation's ``run.json`` is by its own clock, which may be wrong by hours: against a fresh file."""
+    fresh = f"{target.files['private']}/{CLOCK}{secrets.token_hex(8)}"
+    made, of_fresh, of_run, _ = session.carry_out(
+        (
+            ReplaceFile(fresh, b"", ABSENT, private=True),
+            Stat(fresh),
+            Stat(path_of(target)),
+            RemoveFile(fresh, digest(b"")),
+        )
+    )
+    if not isinstance(made, Done) or not isinstance(of_fresh, FileStat) or not isinstance(of_run, FileStat):
+        return 0.0
+    return of_fresh.modified - of_run.modified
+
+
+def _ago(then: dt.datetime) -> str:
+    seconds = max(0, int((clock.now() - then).total_seconds()))
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} seconds ago"

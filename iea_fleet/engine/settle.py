@@ -1,0 +1,131 @@
+"""What a dead run has left on a workstation is finished or put back as a set; a file that somebody changed is left."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from iea_fleet.engine.lease import CLOCK, Lease, path_of
+from iea_fleet.model.journal import NAME, JournalFile
+from iea_fleet.model.matrix import Status
+from iea_fleet.model.request import (
+    ABSENT,
+    Absent,
+    Answer,
+    Done,
+    FileContent,
+    FolderListing,
+    ListFolder,
+    Moved,
+    ReadFile,
+    RemoveFile,
+    ReplaceFile,
+    is_leftover,
+)
+from iea_fleet.model.target import Target
+from iea_fleet.resources import Unobserved
+from iea_fleet.transports.base import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was done: ``finished`` when every file was written, so that only what follows a write was missing."""
+
+    run: str
+    finished: bool
+    left_alone: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """One sentence for the matrix."""
+        what = "finished" if self.finished else "put back"
+        left = f"; {', '.join(self.left_alone)} was changed since and left alone" if self.left_alone else ""
+        return f"the interrupted run {self.run} was {what}{left}"
+
+
+def settle(session: Session, target: Target, lease: Lease) -> Settled | Unobserved:
+    """Finish or put back what the dead run of this lease was writing, and remove its ``run.json``."""
+    journal = lease.journal
+    assert journal is not None
+    answers = session.carry_out(tuple(ReadFile(file.path) for file in journal.files))
+    now = [_digest(answer) for answer in answers]
+    if unreadable := [file.path for file, found in zip(journal.files, now, strict=True) if found is None]:
+        reason = f"run {journal.run} was interrupted here, and {unreadable[0]} cannot be read; nothing was done"
+        return Unobserved(Status.FAILED, reason, "interrupted_run")
+    third = tuple(
+        file.path for file, found in zip(journal.files, now, strict=True) if found not in (file.before, file.after)
+    )
+    written = [file for file, found in zip(journal.files, now, strict=True) if found == file.after != file.before]
+    finished = len(written) + len(third) == len(journal.files) and not third
+    if not finished and (missing := _put_back(session, written)):
+        reason = (
+            f"run {journal.run} was interrupted here, and the old {missing} cannot be put back: its backup is missing "
+            f"or damaged; look at it, then iea-fleet leases INVENTORY break {target.name} {journal.run}"
+        )
+        return Unobserved(Status.FAILED, reason, "backup_missing")
+    _sweep(session, target, journal.files)
+    _forget(session, target, lease, [file for file in journal.files if file.secret or not finished])
+    return Settled(journal.run, finished, third)
+
+
+def _put_back(session: Session, written: Sequence[JournalFile]) -> str:
+    """Put these files back; the path of the first one that cannot be. All backups are read before the first write."""
+    kept = [file for file in written if file.backup]
+    contents = session.carry_out(tuple(ReadFile(file.backup) for file in kept if file.backup)) if kept else []
+    for file, answer in zip(kept, contents, strict=True):
+        if _digest(answer) != file.before:
+            return file.path
+    old = {
+        file.path: answer.content
+        for file, answer in zip(kept, contents, strict=True)
+        if isinstance(answer, FileContent)
+    }
+    for file in written:
+        request = (
+            RemoveFile(file.path, file.after)
+            if file.was_absent
+            else ReplaceFile(file.path, old[file.path], file.after, private=file.secret)
+        )
+        (answer,) = session.carry_out((request,))
+        if not isinstance(answer, Done | Moved):
+            return file.path
+    return ""
+
+
+def _sweep(session: Session, target: Target, files: Sequence[JournalFile]) -> None:
+    """Remove what the dead run had not renamed yet. Its ``run.json`` still keeps everybody else away."""
+    names: dict[str, set[str]] = {}
+    for path in (path_of(target), *(path for file in files for path in (file.path, file.backup) if path)):
+        folder, name = posixpath.split(path)
+        names.setdefault(folder, set()).add(name)
+    listings = session.carry_out(tuple(ListFolder(folder) for folder in names))
+    left = [
+        posixpath.join(folder, found)
+        for (folder, known), listing in zip(names.items(), listings, strict=True)
+        if isinstance(listing, FolderListing)
+        for found in listing.names
+        if any(is_leftover(found, name) for name in known) or (known & {NAME} and found.startswith(CLOCK))
+    ]
+    contents = session.carry_out(tuple(ReadFile(path) for path in left)) if left else []
+    for path, content in zip(left, contents, strict=True):
+        if isinstance(content, FileContent):
+            session.carry_out((RemoveFile(path, content.digest),))
+
+
+def _forget(session: Session, target: Target, lease: Lease, backups: Sequence[JournalFile]) -> None:
+    for file in backups:
+        if file.backup:
+            session.carry_out((RemoveFile(file.backup, file.before),))
+    session.carry_out((RemoveFile(path_of(target), lease.digest),))
+
+
+def _digest(answer: Answer) -> str | None:
+    """The digest of what was read, ABSENT when there is no file, None when that cannot be told."""
+    match answer:
+        case FileContent(_, found):
+            return found
+        case Absent():
+            return ABSENT
+        case _:
+            return None

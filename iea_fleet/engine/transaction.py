@@ -1,0 +1,179 @@
+"""All or nothing on one workstation: ``run.json`` is taken, the old files are kept, the new ones written, or put back.
+
+Each file is whole at every moment. The set of files is whole at the next contact, whichever side died and when:
+``settle`` reads what a dead run has left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from iea_fleet.engine import clock, owner
+from iea_fleet.engine.gather import Gathered
+from iea_fleet.engine.journal import encode
+from iea_fleet.engine.lease import Leases, path_of
+from iea_fleet.model.journal import Journal, JournalFile
+from iea_fleet.model.matrix import Status
+from iea_fleet.model.request import (
+    ABSENT,
+    Absent,
+    Answer,
+    Done,
+    Failed,
+    FileStat,
+    MakeFolder,
+    Moved,
+    RemoveFile,
+    ReplaceFile,
+    Request,
+    Stat,
+    digest,
+)
+from iea_fleet.model.target import GuidedConnection, Target
+from iea_fleet.resources import Unobserved
+from iea_fleet.transports.base import Session
+
+_OTHERS = 0o077
+
+
+@dataclass
+class Transaction:
+    """One workstation's set of files. ``files`` says what is replaced by what, ``old`` holds the old contents."""
+
+    session: Session
+    target: Target
+    files: tuple[JournalFile, ...]
+    old: dict[str, bytes] = field(repr=False)
+    writes: tuple[ReplaceFile, ...]
+    run_file: ReplaceFile
+    makes_folder: bool
+
+    @classmethod
+    def prepare(
+        cls, session: Session, target: Target, leases: Leases, run: str, writes: Sequence[ReplaceFile], before: Gathered
+    ) -> Self:
+        """A transaction that writes these files, which still are as they were read ``before``. Nothing is sent yet."""
+        assert not isinstance(target.connection, GuidedConnection)
+        private = target.files["private"]
+        old = {write.path: content for write in writes if (content := before.content(write.path)) is not None}
+        files = tuple(
+            JournalFile(
+                write.path,
+                write.expected,
+                digest(write.content),
+                f"{private}/{run}-{number}.bak" if write.path in old else None,
+                secret=write.private,
+            )
+            for number, write in enumerate(writes, 1)
+        )
+        us = owner.ourselves(leases.key.fingerprint)
+        duration = float(target.connection.deadline)
+        journal = Journal(leases.inventory, target.name, run, us, clock.now(), duration, files)
+        run_file = ReplaceFile(path_of(target), encode(journal, leases.key.sign), ABSENT, private=True)
+        makes_folder = isinstance(before.answer(Stat(private)), Absent)
+        return cls(session, target, files, old, tuple(writes), run_file, makes_folder)
+
+    def take(self, before: Gathered) -> Unobserved | None:
+        """Take ``run.json``, in a folder that is ours alone; why not, or None. Nothing else is written yet."""
+        private = self.target.files["private"]
+        if trouble := _in_the_way(private, before.answer(Stat(private))):
+            return trouble
+        made: list[Request] = [MakeFolder(private, private=True)] if self.makes_folder else []
+        *folder, taken, of_file, of_folder = self.session.carry_out(
+            (*made, self.run_file, Stat(self.run_file.path), Stat(private))
+        )
+        if folder and not isinstance(folder[0], Done):
+            return _refused(f"the private folder {private} cannot be made", folder[0])
+        if isinstance(taken, Moved):
+            reason = "another run took this workstation a moment ago; wait for it, or look with leases list"
+            return Unobserved(Status.HELD, reason, "held_by_run")
+        if not isinstance(taken, Done):
+            return _refused(f"{self.run_file.path} cannot be written", taken)
+        trouble = _strange_folder(private, of_file, of_folder)
+        if trouble is not None:
+            self._remove_run_file()
+        return trouble
+
+    def write(self) -> list[Answer]:
+        """Keep the old files and write the new ones, in one batch; one answer for each new file.
+
+        It begins with ``run.json``, which has to be ours still: otherwise nothing at all is written.
+        """
+        again = ReplaceFile(self.run_file.path, self.run_file.content, self._signed, private=True)
+        backups = [
+            ReplaceFile(file.backup, self.old[file.path], ABSENT, private=True) for file in self.files if file.backup
+        ]
+        answers = self.session.carry_out((again, *backups, *self.writes))
+        kept, written = answers[: 1 + len(backups)], answers[1 + len(backups) :]
+        refused = next((answer for answer in kept if isinstance(answer, Moved | Failed)), None)
+        return written if refused is None else [refused, *written[1:]]
+
+    def put_back(self) -> tuple[str, ...]:
+        """Put every file back that is as we wrote it; the paths of those that somebody has changed since.
+
+        A file that was not written yet is left as it is.
+        """
+        requests: list[Request] = [
+            RemoveFile(file.path, file.after)
+            if file.was_absent
+            else ReplaceFile(file.path, self.old[file.path], file.after, write.private)
+            for file, write in zip(self.files, self.writes, strict=True)
+        ]
+        left = []
+        for file, request in zip(self.files, requests, strict=True):
+            # One by one: a file that somebody has changed must not keep the others from being put back.
+            (answer,) = self.session.carry_out((request,))
+            if not isinstance(answer, Done) and answer != Moved(file.before):
+                left.append(file.path)
+        return tuple(left)
+
+    def commit(self, *, keep_backups: bool) -> bool:
+        """Remove what is not to be kept, and last of all ``run.json``; whether that was still ours."""
+        gone = [file for file in self.files if file.backup and (file.secret or not keep_backups)]
+        for file in gone:
+            assert file.backup is not None
+            self.session.carry_out((RemoveFile(file.backup, file.before),))
+        return self._remove_run_file()
+
+    @property
+    def _signed(self) -> str:
+        return digest(self.run_file.content)
+
+    def _remove_run_file(self) -> bool:
+        (answer,) = self.session.carry_out((RemoveFile(self.run_file.path, self._signed),))
+        return isinstance(answer, Done)
+
+
+def _in_the_way(private: str, found: Answer | None) -> Unobserved | None:
+    """Why nothing can be put into a private folder, by what was seen of it when the workstation was read."""
+    if isinstance(found, FileStat) and found.kind != "folder":
+        return _not_ours(f"{private} is a {found.kind}, not a folder")
+    if isinstance(found, Failed):
+        return Unobserved(Status.FAILED, found.reason, found.reason_code)
+    return None
+
+
+def _strange_folder(private: str, of_file: Answer, of_folder: Answer) -> Unobserved | None:
+    """Why a private folder is none of ours; None when it is. The file in it is: it was made a moment ago."""
+    if not isinstance(of_file, FileStat) or not isinstance(of_folder, FileStat):
+        return _not_ours(f"whose the folder {private} is cannot be told")
+    if of_folder.kind != "folder":
+        return _not_ours(f"{private} is a {of_folder.kind}, not a folder")
+    if of_folder.owner != of_file.owner:
+        return _not_ours(f"the folder {private} belongs to somebody else ({of_folder.owner})")
+    if of_folder.mode is not None and of_folder.mode & _OTHERS:
+        return _not_ours(f"the folder {private} can be read by others")
+    return None
+
+
+def _not_ours(wrong: str) -> Unobserved:
+    reason = f"{wrong}; nothing was written: look at it, and remove it"
+    return Unobserved(Status.FAILED, reason, "private_folder_not_ours")
+
+
+def _refused(what: str, answer: Answer) -> Unobserved:
+    if isinstance(answer, Failed):
+        return Unobserved(Status.FAILED, f"{what}: {answer.reason}", answer.reason_code)
+    return Unobserved(Status.FAILED, f"{what}: something else appeared there a moment ago", "private_folder_not_ours")
