@@ -62,6 +62,7 @@ class Sshd:
         **options: Any,
     ) -> None:
         assert _SSHD, "OpenSSH's sshd is not installed; on Debian: apt-get install openssh-server"
+        assert len(addresses) <= 16, "sshd listens on 16 addresses at most; start several"
         self.folder = folder
         self.addresses = addresses
         self.address = addresses[0]

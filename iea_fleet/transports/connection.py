@@ -66,7 +66,8 @@ class _Transport(paramiko.Transport):
     def _parse_channel_open_failure(self, message: Message) -> None:
         number, code, said = message.get_int(), message.get_int(), message.get_string()
         text = said.decode("utf-8", "replace")
-        self.refusals[number] = (code, text)
+        if number in self.channel_events:
+            self.refusals[number] = (code, text)
         clean = Message()
         clean.add_int(number)
         clean.add_int(code)

@@ -26,7 +26,8 @@ SAMPLES = {
     ),
     "xml": Sample(
         """<?xml version="1.0" encoding="ISO-8859-1"?>\r\n<!-- réglages -->\r\n<iea>\r\n"""
-        """  <connexion   securisee='N' >\r\n    <auth>AUTH</auth><maj>UPDATE</maj>\r\n  </connexion>\r\n  <autre note="&lt;1&gt;"/>\r\n</iea>\r\n""",
+        """  <connexion   securisee='N' >\r\n    <auth>AUTH</auth><maj>UPDATE</maj>\r\n"""
+        """  </connexion>\r\n  <autre note="&lt;1&gt;"/>\r\n</iea>\r\n""",
         ("connexion/@securisee", "connexion/auth", "connexion/maj"),
         "securisee='N'",
         "securisee='O'",

@@ -114,8 +114,8 @@ class CuttingProxy(Loopback):
         with contextlib.suppress(OSError):
             while data := far.recv(65536):
                 sent = data[: max(0, self._left - self.passed)]
-                near.sendall(sent)
                 self.passed += len(data)
+                near.sendall(sent)
                 if len(sent) < len(data):
                     break
         if self._silent_after and self.passed > self._left:

@@ -6,6 +6,7 @@ each direction by 25 ms, divided by 50 ms; processor time is that of this proces
 
 from __future__ import annotations
 
+import base64
 import queue
 import socket
 import sys
@@ -100,7 +101,7 @@ def bare(sshd: Sshd, port: int, files: list[str], clock: Clock) -> None:
     clock.start()
     client = paramiko.SSHClient()
     kind, key = sshd.host_key.split()
-    known = paramiko.PKey.from_type_string(kind, __import__("base64").b64decode(key))
+    known = paramiko.PKey.from_type_string(kind, base64.b64decode(key))
     client.get_host_keys().add(f"[127.0.0.1]:{port}", kind, known)
     private = paramiko.Ed25519Key.from_private_key_file(str(sshd.client_key))
     client.connect("127.0.0.1", port, sshd.user, pkey=private, allow_agent=False, look_for_keys=False)

@@ -39,7 +39,7 @@ def visit(sshd: Sshd, sock: socket.socket, file: Path, **changes: object) -> Non
     with open_session(sshd.reach(**changes), sock, read_only=False) as session:
         (before,) = session.carry_out([ReadFile(str(file))])
         assert isinstance(before, FileContent)
-        session.carry_out([ReplaceFile(str(file), NEW, before.digest)])
+        assert session.carry_out([ReplaceFile(str(file), NEW, before.digest)]) == [Done(digest(NEW))]
         session.carry_out([ReadFile(str(file))])
 
 
