@@ -97,6 +97,22 @@ MIGRATIONS: Final = (
             )""",
         ),
     ),
+    Migration(
+        "0003 the chain of records, and the commit of the files",
+        (
+            "ALTER TABLE runs ADD COLUMN git_commit TEXT",
+            """CREATE TABLE chain (
+                number INTEGER NOT NULL PRIMARY KEY,
+                kind TEXT NOT NULL,
+                run_id TEXT NOT NULL,
+                workstation TEXT NOT NULL,
+                path TEXT NOT NULL,
+                content TEXT NOT NULL,
+                hash TEXT NOT NULL
+            )""",
+            "CREATE INDEX chain_of_run ON chain (run_id)",
+        ),
+    ),
 )
 
 

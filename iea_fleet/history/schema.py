@@ -51,6 +51,7 @@ runs = Table(
     Column("files", JSON, nullable=False),
     Column("offices", JSON, nullable=False),
     Column("exit_code", Integer),
+    Column("git_commit", Text),
     Index("runs_of_inventory", "inventory", "id"),
 )
 
@@ -114,3 +115,17 @@ replacements = Table(
     Column("backup", Text),
 )
 """The files that the transactions of a run replaced: digests before and after, and where the old content is kept."""
+
+chain = Table(
+    "chain",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("workstation", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Index("chain_of_run", "run_id"),
+)
+"""One row for each record of a run, in the order they were written: its digest, and the hash over all before."""

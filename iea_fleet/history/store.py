@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 from sqlalchemy.engine import RowMapping
 
 from iea_fleet.errors import HistoryError, UsageError
-from iea_fleet.history import schema
+from iea_fleet.history import audit, chain, schema
 from iea_fleet.history.codec import cells_from_json, storable
 from iea_fleet.history.dialect import BUSY_SECONDS, errors_in_words, for_writing, open_engine, upsert
 from iea_fleet.history.key import HistoryKey
@@ -45,6 +46,7 @@ class History:
         self._engine = engine
         self._writer = Writer(for_writing(engine), path)
         self._inventories: dict[str, str] = {}
+        self._chain = chain.Chain()
 
     @classmethod
     def open(cls, state_dir: Path, busy_seconds: float = BUSY_SECONDS) -> Self:
@@ -60,6 +62,7 @@ class History:
                 migrate(engine, path)
                 key = HistoryKey.open(state_dir)
                 _know_again(engine, key, path)
+                _begin_chain(engine)
         except HistoryError:
             engine.dispose()
             raise
@@ -89,10 +92,13 @@ class History:
             "selected": run.selected,
             "files": dict(run.files),
             "offices": dict(offices or {}),
+            "git_commit": run.git_commit,
         }
+        entry = chain.begun(values)
 
         def work(connection: Connection) -> None:
             connection.execute(insert(schema.runs), values)
+            self._chain.add(connection, [entry])
 
         self._writer.write(work)
         self._inventories[run.id] = run.inventory
@@ -137,8 +143,10 @@ class History:
             }
             for file in replaced
         ]
+        entries = [chain.outcome(outcome), *map(chain.replaced, files)]
 
         def work(connection: Connection) -> None:
+            self._chain.add(connection, entries)
             connection.execute(_OUTCOME, outcome)
             if files:
                 connection.execute(_REPLACEMENT, files)
@@ -153,9 +161,11 @@ class History:
         """Note that a run has ended. A run without an end was killed, or is still going on."""
         self._inventory_of(run_id)
         statement = update(schema.runs).where(schema.runs.c.id == run_id).values(ended_at=ended_at, exit_code=exit_code)
+        entry = chain.ended(run_id, ended_at, exit_code)
 
         def work(connection: Connection) -> None:
             connection.execute(statement)
+            self._chain.add(connection, [entry])
 
         self._writer.write(work)
 
@@ -168,7 +178,7 @@ class History:
             .order_by(column.desc())
             .limit(_NEAREST + 1)
         )
-        with errors_in_words(self.path), self._engine.begin() as connection:
+        with self._reading() as connection:
             found = self._records(connection, starts_so)
             exact = [record for record in found if record.run.id == name]
             if not found or not name:
@@ -187,14 +197,14 @@ class History:
         wanted = select(schema.runs).order_by(schema.runs.c.id.desc()).limit(limit)
         if inventory is not None:
             wanted = wanted.where(schema.runs.c.inventory == inventory)
-        with errors_in_words(self.path), self._engine.begin() as connection:
+        with self._reading() as connection:
             return tuple(self._records(connection, wanted))
 
     def rows(self, run_id: str) -> tuple[Row, ...]:
         """What happened in one run (its whole id), by office and workstation."""
         table = schema.outcomes
         wanted = select(table).where(table.c.run_id == run_id).order_by(table.c.office, table.c.workstation)
-        with errors_in_words(self.path), self._engine.begin() as connection:
+        with self._reading() as connection:
             return tuple(
                 Row(found["workstation"], found["office"], cells_from_json(found["cells"]))
                 for found in connection.execute(wanted).mappings()
@@ -205,7 +215,7 @@ class History:
         table = schema.cells
         wanted = select(table).where(table.c.inventory == inventory).order_by(table.c.workstation, table.c.address)
         known: dict[str, list[RowMapping]] = {}
-        with errors_in_words(self.path), self._engine.begin() as connection:
+        with self._reading() as connection:
             for found in connection.execute(wanted).mappings():
                 known.setdefault(found["workstation"], []).append(found)
         return tuple(last_known(target, known.get(target.name, [])) for target in targets)
@@ -215,16 +225,47 @@ class History:
         table = schema.memories
         wanted = select(table).where(table.c.inventory == inventory)
         remembered: dict[str, dict[str, Memory]] = {}
-        with errors_in_words(self.path), self._engine.begin() as connection:
+        with self._reading() as connection:
             for found in connection.execute(wanted).mappings():
                 memory = Memory(found["settings"], found["right_at"])
                 remembered.setdefault(found["workstation"], {})[found["address"]] = memory
         return remembered
 
+    def replaced(self, run_id: str) -> dict[str, tuple[JournalFile, ...]]:
+        """The files that the transactions of a run (its whole id) replaced and kept, by workstation."""
+        table = schema.replacements
+        wanted = select(table).where(table.c.run_id == run_id).order_by(table.c.workstation, table.c.path)
+        files: dict[str, list[JournalFile]] = {}
+        with self._reading() as connection:
+            for found in connection.execute(wanted):
+                file = JournalFile(found.path, found.before, found.after, found.backup)
+                files.setdefault(found.workstation, []).append(file)
+        return {workstation: tuple(of) for workstation, of in files.items()}
+
+    def verify(self, kept_head: str = "") -> audit.Verified:
+        """Whether every record is as it was written; ``kept_head`` is a hash that was kept elsewhere."""
+        with self._reading() as connection:
+            return audit.verify(connection, kept_head)
+
+    def prune(self, before: dt.datetime, by: str) -> audit.Pruned:
+        """Remove the runs that began before this moment; ``by`` is who asked. The chain is closed in their place."""
+        done: list[audit.Pruned] = []
+
+        def work(connection: Connection) -> None:
+            done.append(audit.prune(connection, self._chain, before, storable(by)))
+
+        self._writer.write(work)
+        return done[-1]
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with errors_in_words(self.path), self._engine.begin() as connection:
+            yield connection
+
     def _inventory_of(self, run_id: str) -> str:
         """The inventory of a run that this process, or an earlier one, has begun."""
         if run_id not in self._inventories:
-            with errors_in_words(self.path), self._engine.begin() as connection:
+            with self._reading() as connection:
                 found = connection.scalar(select(schema.runs.c.inventory).where(schema.runs.c.id == run_id))
             if found is None:
                 raise HistoryError(f"the history {self.path} knows no run {run_id}", code="history_no_run")
@@ -264,6 +305,15 @@ def _know_again(engine: Engine, key: HistoryKey, path: Path) -> None:
         )
 
 
+def _begin_chain(engine: Engine) -> None:
+    """Begin the chain of a history that has none; a history that has one is only read."""
+    with engine.begin() as connection:
+        begun = audit.is_begun(connection)
+    if not begun:
+        with for_writing(engine).begin() as connection:
+            audit.begin(connection)
+
+
 def _record(found: RowMapping, counts: Mapping[Status, int]) -> RunRecord:
     run = Run(
         id=found["id"],
@@ -277,6 +327,7 @@ def _record(found: RowMapping, counts: Mapping[Status, int]) -> RunRecord:
         files=found["files"],
         ended_at=found["ended_at"],
         exit_code=found["exit_code"],
+        git_commit=found["git_commit"],
     )
     return RunRecord(run, {status: counts[status] for status in Status if status in counts}, found["offices"])
 

@@ -10,7 +10,7 @@ from typing import Literal
 from iea_fleet.model.layout import Scalar
 from iea_fleet.model.matrix import Status
 
-Command = Literal["plan", "apply", "drift", "status"]
+Command = Literal["plan", "apply", "drift", "status", "rollback", "leases"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Run:
     """One execution. ``files`` maps each file that was read to its digest; times are UTC.
 
     ``ended_at`` is None while it runs, and for ever when it died. ``selected`` counts the workstations it was for.
+    ``git_commit`` is that of the repository in which the inventory stands, None when it stands in none.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Run:
     files: Mapping[str, str] = field(default_factory=dict)
     ended_at: dt.datetime | None = None
     exit_code: int | None = None
+    git_commit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,4 @@
+import os
 import shutil
 import signal
 import sqlite3
@@ -53,8 +54,9 @@ def test_folder_and_files_are_the_users_alone(tmp_path: Path):
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
 
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert modes == {"history.sqlite": 0o600, "history.sqlite-wal": 0o600, "history.sqlite-shm": 0o600}
-    assert [path.name for path in folder.iterdir()] == ["history.sqlite"]
+    names = ("history.key", "history.sqlite", "history.sqlite-wal", "history.sqlite-shm")
+    assert modes == dict.fromkeys(names, 0o600)
+    assert sorted(path.name for path in folder.iterdir()) == ["history.key", "history.sqlite"]
 
 
 def test_commits_are_on_disk_when_they_return(tmp_path: Path):
@@ -152,7 +154,8 @@ def test_a_history_that_is_damaged_in_the_middle(tmp_path: Path):
             history.record(RUN_ID, row(f"w{number}", cell(Status.DRIFTED)))
     path = tmp_path / "history.sqlite"
     content = path.read_bytes()
-    path.write_bytes(content[: 8 * 4096] + b"\xa5" * (len(content) - 8 * 4096))
+    # The pages of the tables' beginnings stay, so that it opens.
+    path.write_bytes(content[: 24 * 4096] + b"\xa5" * (len(content) - 24 * 4096))
 
     with History.open(tmp_path) as history, pytest.raises(HistoryError) as refused:
         history.rows(RUN_ID)
@@ -200,6 +203,7 @@ def test_a_database_that_is_a_folder(tmp_path: Path):
 
 
 OPEN_AS_NOBODY = """
+import encodings.ascii
 import os
 from pathlib import Path
 from iea_fleet.history.store import History
@@ -234,6 +238,8 @@ def test_rights_that_are_missing(folder_mode: int, file_mode: int | None, code: 
         if file_mode is not None:
             History.open(folder).close()
             (folder / "history.sqlite").chmod(file_mode)
+            if os.getuid() == 0:
+                os.chown(folder / "history.key", 65534, 65534)
         folder.chmod(folder_mode)
         assert finished(python(OPEN_AS_NOBODY, str(folder))).split() == [code]
     finally:

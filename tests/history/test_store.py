@@ -89,6 +89,10 @@ def test_any_cell_and_memory_come_back(long_history: History, before, after, whe
     assert repr(long_history.memories(GRAND_EST)["w"]["state"].values) == repr({"secure": after})
 
 
+def test_the_chain_holds_over_any_cell(long_history: History):
+    assert long_history.verify().broken == ""
+
+
 def test_reasons_that_no_database_takes_are_kept_as_far_as_they_go(history: History):
     history.begin(replace(run(), user="cla\udce9re"))
     history.record(RUN_ID, row("a", Cell("state", Status.FAILED, "nul \0 and half \ud83d", "odd")))
