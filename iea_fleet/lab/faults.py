@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,14 @@ FAULTS: Mapping[str, str] = {
     "slow=MS": "every file request and every program waits MS milliseconds",
     "drop-after=N": "loses each connection once its Nth request was carried out, before the answer",
     "drop-before=N": "loses each connection when its Nth request arrives, which is not carried out",
+    "lost-answer=N": "once: carries out the Nth request of a connection, keeps its answer, and ends the connection a "
+    "second later",
+    "pause-at=N": "carries out no request of a connection from its Nth on, until mended; the journal says when",
+    "die-after=N": "once: restarts after the Nth request of a connection was carried out: all connections end, files "
+    "half written stay as they are, and a second later it answers again",
+    "stale-run": "once: the next push is cut off when its files are written, so that its run.json stays",
+    "planted-run": "somebody put a run.json there that is none of ours and names /etc/passwd",
+    "clock=HOURS": "its clock is wrong by so many hours (+3h, -3h): what is written from now on has that time",
     "read-only": "refuses every write: permission denied",
     "disk-full": "files can be made and nothing written into them; no space is free",
     "edited": "somebody unticked « Sécurisé » (or, where it was off, cut /updates from the update address)",
@@ -26,22 +35,28 @@ FAULTS: Mapping[str, str] = {
     "garbage": "the settings file holds bytes that nobody can read",
     "servers-down": "nothing listens on the port of the IEA servers; for « servers » in place of a workstation",
 }
-"""Every fault with a sentence. What follows ``=`` stands for a number."""
+"""Every fault with a sentence. What follows ``=`` stands for a number, or for hours with their sign."""
 
 SERVERS = "servers"
 """Stands where a workstation's name would, for the fault of the IEA servers."""
 
-_MOST = {"slow": 60_000, "drop-after": 100_000, "drop-before": 100_000}
+_MOST = {
+    "slow": 60_000,
+    **dict.fromkeys(("drop-after", "drop-before", "lost-answer", "pause-at", "die-after"), 100_000),
+}
+_HOURS = re.compile(r"(?P<hours>[+-][1-9][0-9]{0,3})h", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault in force; ``amount`` is milliseconds or a number of requests, 0 where the kind has none."""
+    """One fault in force; ``amount`` is milliseconds, hours or a number of requests, 0 where the kind has none."""
 
     kind: str
     amount: int = 0
 
     def __str__(self) -> str:
+        if self.kind == "clock":
+            return f"clock={self.amount:+}h"
         return f"{self.kind}={self.amount}" if self.amount else self.kind
 
     @classmethod
@@ -56,6 +71,10 @@ class Fault:
             if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= _MOST[kind]:
                 raise LabError(f"{text!r} lacks its number", f"write it like {kind}=5, from 1 to {_MOST[kind]}")
             return cls(kind, int(number))
+        if kind == "clock":
+            if not (written := _HOURS.fullmatch(number)):
+                raise LabError(f"{text!r} lacks its hours", "write it like clock=+3h or clock=-3h")
+            return cls(kind, int(written["hours"]))
         if kind not in FAULTS or equals:
             near = difflib.get_close_matches(kind, [name.partition("=")[0] for name in FAULTS], n=1)
             meant = f"did you mean {near[0]}? " if near else ""

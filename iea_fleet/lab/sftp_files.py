@@ -6,6 +6,7 @@ import contextlib
 import errno
 import inspect
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -62,7 +63,9 @@ class Files(asyncssh.SFTPServer):
     async def carry_out(self, name: str, real: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - asyncssh's
         """One request: counted, delayed, refused or done as the faults of the workstation say."""
         if self._visit.lost:
-            # asyncssh closes the open files of a connection that is gone; nobody asked for that.
+            # asyncssh closes the open files of a connection that is gone; nothing else is carried out.
+            if name != "close":
+                raise asyncssh.SFTPConnectionLost("dropped")
             return real(self, *args)
         async with self._visit.request():
             self._refuse_by_fault(name, args)
@@ -72,10 +75,14 @@ class Files(asyncssh.SFTPServer):
                 result = real(self, *args)
                 if inspect.isawaitable(result):
                     result = await result
+                self._stamp(name, args, result)
             if name in _JOURNALLED:
                 self._visit.note(
                     f"{name} {' -> '.join(repr(_shown(path)) for path in args if isinstance(path, bytes))}"
                 )
+            if name == "posix_rename" and "stale-run" in self._visit.faults and self._ends_a_push(args[1]):
+                self._visit.spend("stale-run")
+                self._visit.lose()
             return self._without_space(result) if name.endswith("statvfs") else result
 
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
@@ -108,6 +115,24 @@ class Files(asyncssh.SFTPServer):
             raise _as_openssh(asyncssh.FX_PERMISSION_DENIED)
         if name in _NEED_SPACE and "disk-full" in faults:
             raise _as_openssh(asyncssh.FX_FAILURE)
+
+    def _stamp(self, name: str, args: tuple[Any, ...], result: Any) -> None:  # noqa: ANN401 - asyncssh's
+        """Give what was written the time of a clock that is wrong."""
+        clock = self._visit.faults.get("clock")
+        if clock is None:
+            return
+        now = time.time() + clock.amount * 3600
+        if name == "open" and args[1] & _WRITING:
+            os.utime(result.fileno(), (now, now))
+        elif name == "write":
+            os.utime(args[0].fileno(), (now, now))
+        elif name == "mkdir":
+            os.utime(self.map_path(args[0]), (now, now))
+
+    def _ends_a_push(self, replaced: bytes) -> bool:
+        workstation = self._visit.workstation
+        settings = os.fsencode(workstation.file(workstation.settings_file.file))
+        return self.map_path(replaced) == settings and workstation.run_file.exists()
 
     def _stay_inside(self, mapped: bytes) -> None:
         """A link that leads out of the workstation leads nowhere, as it would on a machine of its own."""

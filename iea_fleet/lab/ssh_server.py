@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
 import shlex
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, cast
 
 import asyncssh
@@ -17,11 +16,13 @@ from iea_fleet.lab.faults import Fault
 from iea_fleet.lab.maintenance import Outside, relaunch
 from iea_fleet.lab.network import NoRouteError, route
 from iea_fleet.lab.ports import Door
+from iea_fleet.lab.request_faults import RequestFaults
 from iea_fleet.lab.sftp_files import Files
 from iea_fleet.lab.workstation import Workstation
 
 USER = "iea-admin"
 KEY_KIND = "ssh-ed25519"
+_RESTART = 1.0
 _journal = logging.getLogger("iea_fleet.lab")
 
 
@@ -34,6 +35,7 @@ class SshWorkstation:
         self.client_key = client_key
         self.relaunching = asyncio.Lock()
         self.visits: set[Visit] = set()
+        self._closed = False
         self._door = Door(self._welcome)
         self._tasks: set[asyncio.Task[None]] = set()
         self._silent: list[socket.socket] = []
@@ -56,6 +58,7 @@ class SshWorkstation:
 
     def close(self) -> None:
         """Drop every client and give the port back."""
+        self._closed = True
         self._door.close()
         self._hang_up()
 
@@ -75,6 +78,16 @@ class SshWorkstation:
         self.workstation.mend()
         self._options = self._with_key(self._first_key)
         self._door.open()
+
+    def restart(self) -> None:
+        """Drop every client, and let new ones in a second later. What was being written stays as it is."""
+        self._door.shut()
+        self._hang_up()
+        asyncio.get_running_loop().call_later(_RESTART, self._started_again)
+
+    def _started_again(self) -> None:
+        if "offline" not in self.workstation.faults and not self._closed:
+            self._door.open()
 
     def _with_key(self, key: asyncssh.SSHKey) -> asyncssh.SSHServerConnectionOptions:
         return asyncssh.SSHServerConnectionOptions(
@@ -112,8 +125,8 @@ class Visit(asyncssh.SSHServer):
     def __init__(self, host: SshWorkstation) -> None:
         self.workstation = host.workstation
         self.lost = False
+        self.request = RequestFaults(self).request
         self._host = host
-        self._asked = 0
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def note(self, event: str) -> None:
@@ -126,26 +139,18 @@ class Visit(asyncssh.SSHServer):
         if self._connection is not None:
             self._connection.abort()
 
-    @contextlib.asynccontextmanager
-    async def request(self) -> AsyncIterator[None]:
-        """One SFTP request, program or forwarded connection, under the faults ``slow`` and ``drop-…``."""
-        self._asked += 1
-        number, faults = self._asked, self.workstation.faults
-        if (before := faults.get("drop-before")) and number >= before.amount:
-            self._drop(number)
-        if slow := faults.get("slow"):
-            await asyncio.sleep(slow.amount / 1000)
-        try:
-            yield
-        finally:
-            if (after := faults.get("drop-after")) and number >= after.amount:
-                self._drop(number)
+    @property
+    def faults(self) -> Mapping[str, Fault]:
+        """What is in force at the workstation."""
+        return self.workstation.faults
 
-    def _drop(self, number: int) -> None:
-        if not self.lost:
-            self.note(f"connection dropped at request {number}")
-        self.lose()
-        raise asyncssh.SFTPConnectionLost("dropped")
+    def restart(self) -> None:
+        """The workstation restarts, and this connection ends with all others."""
+        self._host.restart()
+
+    def spend(self, kind: str) -> None:
+        """A fault that strikes once has struck."""
+        self.workstation.faults.pop(kind, None)
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Remember the connection, so that a fault can cut it."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +12,26 @@ from pathlib import Path
 from iea_fleet.errors import LabError, SettingsFormatError
 from iea_fleet.formats import format_named
 from iea_fleet.lab.faults import Fault
+from iea_fleet.model.journal import NAME
 from iea_fleet.model.layout import Layout, Scalar, ServerConnectionFile, StateFile, TrayState
 
 # An escape that is none: no reader of properties files takes it, whichever key it asks for.
 _GARBAGE = b"\x00\xff\xfe\x1f\x8b\\uZZZZ=\\uZZZZ\nconnexion.securisee=\\u00\n"
+
+
+_PLANTED = {
+    "iea_fleet_run": 1,
+    "inventory": "Lab",
+    "workstation": "nancy-01",
+    "run": "20260101-000000-planted",
+    "owner": {"controller": "0", "user": "root", "host": "elsewhere", "pid": 1, "process_start": "0"},
+    "begun_at": "2026-01-01T00:00:00+00:00",
+    "duration": 1.0,
+    "files": [
+        {"path": "/etc/passwd", "before": "absent", "after": "absent", "backup": "/etc/shadow", "secret": False},
+    ],
+    "signature": "0" * 64,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +77,11 @@ class Workstation:
         assert self.layout.state_file is not None
         return self.layout.state_file
 
+    @property
+    def run_file(self) -> Path:
+        """Where somebody who changes this workstation keeps the record of it."""
+        return self.folder / self.layout.private.strip("/") / NAME
+
     def settings(self) -> dict[str, Scalar]:
         """What the window « Paramètres de connexion » would show; a setting that is not there is left out.
 
@@ -97,7 +121,11 @@ class Workstation:
         """Write the state file. OSError when the disk is full."""
         if "disk-full" in self.faults:
             raise OSError("No space left on device")
-        self._write(self.file(self.state_file.file), self.state_content(state, motif))
+        path = self.file(self.state_file.file)
+        self._write(path, self.state_content(state, motif))
+        if clock := self.faults.get("clock"):
+            now = time.time() + clock.amount * 3600
+            os.utime(path, (now, now))
 
     def spoil(self, fault: Fault) -> None:
         """Bring a fault into force; those of a person's hand change a file at once."""
@@ -195,6 +223,13 @@ def _open_iea(workstation: Workstation) -> tuple[Path, bytes]:
     return workstation.file(workstation.layout.application.lock_file), b""
 
 
+def _plant_run(workstation: Workstation) -> tuple[Path, bytes]:
+    """A run.json in our form, as somebody writes it who has read how it looks and has no key."""
+    path = workstation.run_file
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    return path, json.dumps(_PLANTED, indent=1).encode()
+
+
 REFUSALS: Mapping[str, tuple[TrayState, str]] = {
     "refused": ("refused", "Autorisation refusée"),
     "licence": ("licence", "Licence d'installation non reconnue"),
@@ -207,6 +242,7 @@ _HANDS: Mapping[str, Callable[[Workstation], tuple[Path, bytes]]] = {
     "garbage": lambda workstation: (workstation.file(workstation.settings_file.file), _GARBAGE),
     "assistance": _state("assistance"),
     "iea-open": _open_iea,
+    "planted-run": _plant_run,
     **{fault: _state(state, motif) for fault, (state, motif) in REFUSALS.items()},
 }
 """Which file a fault changes at once, and to what."""

@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 import asyncssh
 import pytest
+from lab_visits import LOST, NEW, SETTINGS, STATE, WS, over_sftp, port, read
 from labs import RunningLab
 
 from iea_fleet import lab
@@ -16,30 +15,7 @@ from iea_fleet.errors import LabError, SettingsFormatError
 from iea_fleet.formats import format_named
 from iea_fleet.lab.control import contact
 
-WS = "toul-01"
 RELAUNCH = "/impact-emploi/maintenance relancer"
-SETTINGS = "/impact-emploi/connexion.properties"
-STATE = "/impact-emploi/etat.properties"
-LOST = (asyncssh.ConnectionLost, asyncssh.SFTPConnectionLost, asyncssh.ChannelOpenError, ConnectionError)
-_NEW = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
-Result = TypeVar("Result")
-
-
-def port(office: RunningLab, name: str = WS) -> int:
-    return office.info.workstation(name).port
-
-
-def over_sftp(office: RunningLab, do: Callable[[asyncssh.SFTPClient], Awaitable[Result]]) -> Result:
-    async def visit() -> Result:
-        async with office.visit(WS) as connection, connection.start_sftp_client(sftp_version=3) as sftp:
-            return await do(sftp)
-
-    return asyncio.run(visit())
-
-
-async def read(sftp: asyncssh.SFTPClient) -> bytes:
-    async with sftp.open(SETTINGS, "rb") as file:
-        return bytes(await file.read())
 
 
 def wanted(office: RunningLab, secure: str = "O") -> None:
@@ -120,7 +96,7 @@ def test_the_dropped_request_is_carried_out_or_not(office: RunningLab, fault: st
     office.break_(WS, f"{fault}=4")
 
     async def replace(sftp: asyncssh.SFTPClient) -> None:
-        async with sftp.open("/impact-emploi/.new", _NEW, encoding=None) as file:
+        async with sftp.open("/impact-emploi/.new", NEW, encoding=None) as file:
             await file.write(b"new\n")
         with pytest.raises(LOST):
             await sftp.posix_rename("/impact-emploi/.new", SETTINGS)
@@ -158,7 +134,7 @@ def test_read_only_refuses_every_write_as_openssh_does(office: RunningLab) -> No
     async def write(sftp: asyncssh.SFTPClient) -> None:
         for refused in (
             sftp.open(SETTINGS, "wb"),
-            sftp.open("/impact-emploi/.new", _NEW),
+            sftp.open("/impact-emploi/.new", NEW),
             sftp.posix_rename(SETTINGS, "/impact-emploi/x"),
             sftp.rename(SETTINGS, "/impact-emploi/x"),
             sftp.remove(SETTINGS),
@@ -178,7 +154,7 @@ def test_disk_full_takes_no_byte_and_shows_no_space(office: RunningLab) -> None:
 
     async def write(sftp: asyncssh.SFTPClient) -> None:
         assert (await sftp.statvfs("/")).bavail == 0
-        file = await sftp.open("/impact-emploi/.new", _NEW, encoding=None)
+        file = await sftp.open("/impact-emploi/.new", NEW, encoding=None)
         with pytest.raises(asyncssh.SFTPFailure, match="Failure"):
             await file.write(b"x")
         await file.close()

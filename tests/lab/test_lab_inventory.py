@@ -101,7 +101,7 @@ def test_old_installations_differ_from_what_is_wanted_and_are_readable() -> None
 
 @pytest.mark.parametrize("kind", FAULTS)
 def test_every_listed_fault_is_understood(kind: str) -> None:
-    text = kind.replace("=MS", "=20").replace("=N", "=20")
+    text = kind.replace("=MS", "=20").replace("=N", "=20").replace("=HOURS", "=+3h")
     assert str(Fault.parse(text)) == text
 
 
