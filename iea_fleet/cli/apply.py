@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,7 +20,12 @@ from iea_fleet.cli.options import (
     VerboseOption,
     options,
 )
+from iea_fleet.cli.options import state_dir as state_folder
 from iea_fleet.engine.options import CONCURRENCY
+
+if TYPE_CHECKING:
+    from iea_fleet.model.matrix import Matrix
+    from iea_fleet.model.saved_plan import SavedPlan
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -29,6 +35,10 @@ def apply(
     inventory: InventoryArgument,
     playbook: PlaybookArgument = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed where there is no terminal.")] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="Do what this plan of plan -o says, where nothing moved since."),
+    ] = None,
     limit: LimitOption = None,
     form: FormatOption = Format.TABLE,
     verbose: VerboseOption = False,
@@ -39,25 +49,54 @@ def apply(
     """Push what differs, read it back, ask the probes, and show the matrix. Asks first on a terminal."""
     from iea_fleet.cli.progress import progress
     from iea_fleet.cli.visit import operation, print_plan, print_result
+    from iea_fleet.engine.saved_plan import playbook_of
     from iea_fleet.errors import UsageError
 
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("apply asks before it writes, and there is no terminal to ask on", "add --yes")
+    saved = _saved(plan, state_dir) if plan is not None else None
+    if saved is not None:
+        playbook = playbook or playbook_of(saved, inventory)
     with operation(options(inventory, playbook, limit, state_dir, concurrency, debug), "apply") as opened:
-        reviewed = None
+        reviewed = opened.review(saved) if saved is not None else None
         if not yes:
-            with progress() as listener:
-                reviewed = opened.look(listener, recorded=False)
-            print_plan(reviewed, opened.targets, stderr=True)
-            changing = sum(1 for target in reviewed.plan.targets if target.changes)
-            code = 130 if opened.stopped else _unconfirmed(changing)
+            if reviewed is None:
+                with progress() as listener:
+                    reviewed = opened.look(listener, recorded=False).reviewed
+            print_plan(reviewed.plan, opened, stderr=True)
+            code = 130 if opened.stopped else _unconfirmed(reviewed.changing)
             if code:
                 typer.echo("nothing was written", err=True)
                 raise typer.Exit(code)
         with progress() as listener:
             result = opened.apply(listener, reviewed)
     print_result(result, form, verbose=verbose)
+    if saved is not None:
+        _say_what_was_done_before(result.matrix)
     raise typer.Exit(result.run.exit_code or 0)
+
+
+def _saved(file: Path, state: Path | None) -> SavedPlan:
+    """The plan in a file, believed because the key of our history signed it."""
+    from iea_fleet.engine import saved_plan
+    from iea_fleet.history import History
+
+    with History.open(state_folder(state)) as history:
+        return saved_plan.read(file, history.key)
+
+
+def _say_what_was_done_before(matrix: Matrix) -> None:
+    """A plan that is applied again has nothing to do, which must not look like success of this time."""
+    from iea_fleet.cli.output import complain
+    from iea_fleet.engine.staleness import ALREADY_DONE
+    from iea_fleet.reports.wording import workstations
+
+    done = sum(1 for row in matrix.rows if any(cell.reason_code == ALREADY_DONE for cell in row.cells))
+    if done:
+        complain(
+            f"{workstations(done)} already had what the plan asks, and nothing was written there; "
+            "was this plan applied before?"
+        )
 
 
 def _unconfirmed(changing: int) -> int:

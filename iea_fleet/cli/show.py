@@ -1,7 +1,9 @@
-"""``iea-fleet show RUN``: one run again."""
+"""``iea-fleet show RUN``: one run again, or a saved plan."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,12 +15,17 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or its beginning; `last` is the latest.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="The run's id, or its beginning; `last` is the latest. Or the file of a saved plan."
+        ),
+    ],
     form: FormatOption = Format.TABLE,
     verbose: VerboseOption = False,
     state: StateOption = None,
 ) -> None:
-    """Show one run again: who, when, from which files, its matrix and its differences."""
+    """Show one run again: who, when, from which files, its matrix and its differences. Or show a saved plan."""
     from iea_fleet.cli.output import console, print_json
     from iea_fleet.errors import UsageError
     from iea_fleet.history import History
@@ -26,6 +33,9 @@ def show(
     from iea_fleet.reports.as_json import document
     from iea_fleet.reports.run_as_text import run_text
 
+    if _is_plan(run):
+        _show_plan(Path(run), form, state)
+        return
     with History.open(state_dir(state)) as history:
         latest = history.runs(1) if run == "last" else ()
         if run == "last" and not latest:
@@ -36,3 +46,22 @@ def show(
         print_json(document(record.run, matrix))
     else:
         console().print(run_text(record, matrix, verbose=verbose))
+
+
+def _is_plan(named: str) -> bool:
+    """Whether a file is meant and no run: the id of a run has neither a folder nor an ending."""
+    return named.endswith(".json") or os.sep in named or (named != "last" and Path(named).is_file())
+
+
+def _show_plan(path: Path, form: Format, state: Path | None) -> None:
+    from iea_fleet.cli.output import console, print_json
+    from iea_fleet.engine import saved_plan
+    from iea_fleet.history import History
+    from iea_fleet.reports.saved_plan_as_text import saved_plan_text
+
+    with History.open(state_dir(state)) as history:
+        found = saved_plan.look_at(path, history.key)
+    if form is Format.JSON:
+        print_json(found.document)
+    else:
+        console().print(saved_plan_text(found.saved, signed=found.signed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -12,8 +12,8 @@ from iea_fleet.cli.options import Format
 from iea_fleet.cli.output import console, print_json
 from iea_fleet.engine.operation import Operation, Result
 from iea_fleet.engine.options import Options
+from iea_fleet.model.plan import Plan
 from iea_fleet.model.run import Command
-from iea_fleet.model.target import Target
 from iea_fleet.reports.as_json import document
 from iea_fleet.reports.as_table import table
 from iea_fleet.reports.plan_as_text import plan_text
@@ -60,7 +60,7 @@ def print_result(result: Result, form: Format, *, verbose: bool = False, aged: b
         console().print(table(result.matrix, verbose=verbose, now=result.run.ended_at if aged else None))
 
 
-def print_plan(result: Result, targets: Sequence[Target], *, stderr: bool = False) -> None:
+def print_plan(plan: Plan, opened: Operation, *, stderr: bool = False) -> None:
     """The plan as the person wants it who is to say yes."""
-    guided = [target for target in targets if target.guided]
-    console(stderr=stderr).print(plan_text(result.plan, result.matrix.offices, guided))
+    guided = [target for target in opened.targets if target.guided]
+    console(stderr=stderr).print(plan_text(plan, opened.loaded.offices, guided))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from iea_fleet.core import matrix, planner
-from iea_fleet.engine import clock, preconditions, relaunch, verify
+from iea_fleet.engine import clock, preconditions, relaunch, staleness, verify
 from iea_fleet.engine.gather import Gathered, gather
 from iea_fleet.engine.lease import Leases, Standing
 from iea_fleet.engine.outcome import Outcome
@@ -96,17 +96,18 @@ class Push:
 
     def _kept_from_writing(self, plan: TargetPlan, gathered: Gathered) -> tuple[Cell, ...] | None:
         """The cells of a workstation that must not be written to; None when it may be."""
-        if self.reviewed is not None and self.reviewed.read != plan.read:
-            reason = "the settings changed after the plan was made; nothing was written, plan again"
-            return _set(plan, Status.STALE, reason, "moved_since_plan")
         if hold := self.target.held_on(clock.today()):
             return matrix.held(plan.cells, hold)
+        if self.reviewed is not None and (cells := staleness.held_against(self.reviewed, plan)) is not None:
+            return cells
         if plan.changes and (refusal := preconditions.refusal(self.target, gathered)):
             return _set(plan, refusal.status, refusal.reason, refusal.reason_code)
         return None
 
     def _without_writing(self, plan: TargetPlan, gathered: Gathered, cells: tuple[Cell, ...]) -> Outcome:
-        row = Row(self.target.name, self.target.office, cells + self._probed(gathered))
+        # Somebody is at work on a stale workstation: what their servers answer by now is not for this run to judge.
+        stale = any(cell.status is Status.STALE for cell in cells)
+        row = Row(self.target.name, self.target.office, cells if stale else cells + self._probed(gathered))
         return Outcome(row, planner.memories(self.target, cells, gathered.at), plan)
 
     def _probed(self, gathered: Gathered) -> tuple[Cell, ...]:
@@ -132,6 +133,9 @@ class Push:
         if trouble := transaction.take(before):
             return self._without_writing(plan, before, _set(plan, trouble.status, trouble.reason, trouble.reason_code))
         answers = transaction.write()
+        if transaction.lost:
+            reason = "nothing was written: this run's lease was broken, or another run has taken this workstation"
+            return self._without_writing(plan, before, _set(plan, Status.FAILED, reason, "lease_lost"))
         if any(not isinstance(answer, Done) for answer in answers):
             transaction.put_back()
             transaction.commit(keep_backups=False)

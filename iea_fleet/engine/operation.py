@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
@@ -12,14 +12,16 @@ from typing import Self
 from iea_fleet.core import planner
 from iea_fleet.core.exit_code import exit_code
 from iea_fleet.core.selectors import select
-from iea_fleet.engine import clock, reach
+from iea_fleet.engine import clock, reach, saved_plan
 from iea_fleet.engine.apply import Push
 from iea_fleet.engine.events import Listener
+from iea_fleet.engine.git_commit import commit_of
 from iea_fleet.engine.lease import Leases
 from iea_fleet.engine.load import Loaded, load
 from iea_fleet.engine.look import look
 from iea_fleet.engine.options import Options
 from iea_fleet.engine.outcome import Outcome
+from iea_fleet.engine.reviewed import Reviewed, held_against
 from iea_fleet.engine.rollout import Rollout, Work
 from iea_fleet.engine.trust import TrustStore
 from iea_fleet.errors import IeaFleetError
@@ -28,6 +30,7 @@ from iea_fleet.model.matrix import Matrix, Row
 from iea_fleet.model.plan import Plan, TargetPlan
 from iea_fleet.model.playbook import ProbeName
 from iea_fleet.model.run import Command, Memory, Run
+from iea_fleet.model.saved_plan import SavedPlan
 from iea_fleet.model.target import Target
 from iea_fleet.secrets import Secrets
 from iea_fleet.transports.base import Reach, Session
@@ -44,6 +47,12 @@ class Result:
     matrix: Matrix
     plan: Plan
     planned: frozenset[str] = frozenset()
+
+    @property
+    def reviewed(self) -> Reviewed:
+        """This result as the plan that an operator says yes to."""
+        known = {row.workstation: row for row in self.matrix.rows if row.workstation not in self.planned}
+        return Reviewed(self.plan, self.planned, known)
 
 
 @dataclass
@@ -109,20 +118,42 @@ class Operation:
         known = {target.name: _idle(target) for target in idle}
         return self._carry_out(self._run(), work, known, listener, read_only=True, recorded=recorded)
 
-    def apply(self, listener: Listener, reviewed: Result | None = None) -> Result:
+    def saved(self, result: Result) -> SavedPlan:
+        """The plan that this result came to, as it is kept in a file."""
+        history = self.history.key.fingerprint
+        return saved_plan.made(result.run, result.plan, result.planned, self.loaded, self.options, history)
+
+    def review(self, saved: SavedPlan) -> Reviewed:
+        """Hold a saved plan against the files, and narrow this operation to its workstations. UsageError."""
+        narrowed = bool(self.options.limit)
+        self.targets, held = held_against(saved, self.loaded, self.targets, narrowed=narrowed)
+        return held
+
+    def apply(self, listener: Listener, reviewed: Reviewed | None = None) -> Result:
         """Push to every selected workstation; after ``reviewed`` exactly what its plan says, and nowhere else."""
         run = self._run()
-        planned = reviewed.planned if reviewed else frozenset()
-        plans = {plan.workstation: plan for plan in reviewed.plan.targets} if reviewed else {}
+        plans = reviewed.plans if reviewed else {}
 
         def work(session: Session, target: Target) -> Outcome:
             memories = self.memories.get(target.name, {})
             playbook, said_yes_to = self.loaded.playbook, plans.get(target.name)
             return Push(session, target, playbook, memories, self.leases, run.id, said_yes_to).carry_out()
 
-        reviewed_rows = reviewed.matrix.rows if reviewed else ()
-        known = {row.workstation: Outcome(row) for row in reviewed_rows if row.workstation not in planned}
+        known = {name: Outcome(row) for name, row in reviewed.known.items()} if reviewed else {}
         return self._carry_out(run, work, known, listener, read_only=False, recorded=True)
+
+    def visit(
+        self,
+        work_of: Callable[[str], Work],
+        listener: Listener,
+        known: Mapping[str, Outcome] | None = None,
+        *,
+        read_only: bool,
+        recorded: bool,
+    ) -> Result:
+        """One pass over the selected workstations with work of another kind, made from the run's id."""
+        run = self._run()
+        return self._carry_out(run, work_of(run.id), known or {}, listener, read_only=read_only, recorded=recorded)
 
     def _carry_out(
         self, run: Run, work: Work, known: Mapping[str, Outcome], listener: Listener, *, read_only: bool, recorded: bool
@@ -172,6 +203,7 @@ class Operation:
             host=platform.node(),
             selected=len(self.targets),
             files=self.loaded.files,
+            git_commit=commit_of(self.loaded.folder),
         )
 
     def _result(self, run: Run, outcomes: Mapping[str, Outcome], *, recorded: bool) -> Result:

@@ -11,7 +11,7 @@ from iea_fleet.model.inventory import InventoryFile
 from iea_fleet.model.layout import Layout
 from iea_fleet.model.part import Part
 from iea_fleet.model.playbook import Playbook
-from iea_fleet.reports import as_json
+from iea_fleet.reports import as_json, plan_as_json
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # In the regular expressions of editors \w means ASCII letters alone. Names here may hold accents, so the schemas
@@ -57,6 +57,7 @@ DOCUMENTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "layout.json": lambda: of_model(Layout, "Layout"),
     "run.json": as_json.schema,
     "runs.json": as_json.runs_schema,
+    "plan.json": plan_as_json.schema,
 }
 """What makes each schema; written once."""
 

@@ -179,15 +179,16 @@ def runs_document(records: Sequence[RunRecord]) -> dict[str, Any]:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of ``document``."""
-    return _titled(_adapter().json_schema(mode="serialization"), "run")
+    return titled(_adapter().json_schema(mode="serialization"), "run")
 
 
 def runs_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of ``runs_document``."""
-    return _titled(_runs_adapter().json_schema(mode="serialization"), "runs")
+    return titled(_runs_adapter().json_schema(mode="serialization"), "runs")
 
 
-def _titled(generated: dict[str, Any], name: str) -> dict[str, Any]:
+def titled(generated: dict[str, Any], name: str) -> dict[str, Any]:
+    """A generated schema with what tells it from others."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:iea-fleet:schema:{name}:1",
@@ -230,24 +231,26 @@ def _workstation(row: Row) -> WorkstationPart:
         status=row.status,
         reason=str(whole(worst.reason)) if worst else "",
         reason_code=worst.reason_code if worst else "",
-        cells=tuple(_cell(cell) for cell in row.cells),
+        cells=tuple(cell_part(cell) for cell in row.cells),
     )
 
 
-def _cell(cell: Cell) -> CellPart:
+def cell_part(cell: Cell) -> CellPart:
+    """A cell as it stands in documents."""
     return CellPart(
         address=cell.address,
         status=cell.status,
         reason=str(whole(cell.reason)),
         reason_code=cell.reason_code,
         observed_at=cell.observed_at,
-        differences=tuple(_difference(difference) for difference in cell.differences),
+        differences=tuple(difference_part(difference) for difference in cell.differences),
         seconds=cell.seconds,
         last_seen=_seen(cell.last_seen) if cell.last_seen else None,
     )
 
 
-def _difference(difference: Difference) -> DifferencePart:
+def difference_part(difference: Difference) -> DifferencePart:
+    """A difference as it stands in documents."""
     return DifferencePart(
         setting=difference.setting,
         before=whole(difference.before),

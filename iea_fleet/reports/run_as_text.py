@@ -11,11 +11,10 @@ from rich.text import Text
 from iea_fleet.model.matrix import Matrix
 from iea_fleet.model.run import Run, RunRecord
 from iea_fleet.reports.as_table import table
+from iea_fleet.reports.facts import facts_text
 from iea_fleet.reports.indented import Indented
 from iea_fleet.reports.safe import printable
 from iea_fleet.reports.wording import counted, duration, moment, workstations
-
-_DIGITS = 12
 
 
 def runs_text(records: Sequence[RunRecord], *, zone: dt.tzinfo | None = None) -> RenderableType:
@@ -40,17 +39,7 @@ def run_text(
         "exit code": "" if run.exit_code is None else str(run.exit_code),
         "for": workstations(run.selected) + _untold(record),
     }
-    width = max(len(name) for name in facts)
-    lines = [
-        Indented(Text.assemble((f"{name:{width}}  ", "dim"), printable(said))) for name, said in facts.items() if said
-    ]
-    files = [
-        Indented(Text.assemble(f"{printable(path)}  ", (_short(digest), "dim")), 2)
-        for path, digest in sorted(run.files.items())
-    ]
-    if files:
-        lines.append(Indented(Text("files", style="dim")))
-    return Group(*lines, *files, Text(""), table(matrix, verbose=verbose, zone=zone))
+    return Group(*facts_text(facts, run.files), Text(""), table(matrix, verbose=verbose, zone=zone))
 
 
 def _listed(record: RunRecord, zone: dt.tzinfo | None) -> Iterator[RenderableType]:
@@ -72,8 +61,3 @@ def _untold(record: RunRecord) -> str:
     """The workstations of which the run has told nothing."""
     missing = record.run.selected - sum(record.summary.values())
     return f", {missing} without an outcome" if missing > 0 else ""
-
-
-def _short(digest: str) -> str:
-    kind, _, digits = printable(digest).rpartition(":")
-    return f"{kind}:{digits[:_DIGITS]}" if kind else digits[:_DIGITS]

@@ -14,12 +14,20 @@ from iea_fleet.model.inventory import InventoryFile
 from iea_fleet.model.layout import Layout
 
 _ENDINGS = (".yml", ".yaml")
+_SHOWN = "iea_fleet/layouts/"
 
 
 def shipped() -> dict[str, Path]:
     """The layouts that come with the product, by name."""
     folder = Path(str(resources.files("iea_fleet").joinpath("layouts")))
     return {path.stem: path for path in sorted(folder.glob("*.yml"))}
+
+
+def shipped_name(shown: str) -> str | None:
+    """The name of a shipped layout, from what its file is called towards the user; None for any other file."""
+    if not shown.startswith(_SHOWN):
+        return None
+    return next((name for name in shipped() if shown == _shown(name)), None)
 
 
 def read_layouts(sources: Sequence[Source[InventoryFile]], reading: Reading) -> dict[LayoutName, KnownLayout]:
@@ -39,7 +47,7 @@ def read_layouts(sources: Sequence[Source[InventoryFile]], reading: Reading) -> 
                     _refuse(source, steps, f"there is no file {shown}", remedy)
                     continue
             elif name in shipped_paths:
-                path, shown = shipped_paths[name], f"iea_fleet/layouts/{name}.yml"
+                path, shown = shipped_paths[name], _shown(name)
             else:
                 remedy = f"{nearest(name, shipped_paths, 'shipped')}; a file of yours is named with its ending, .yml"
                 _refuse(source, steps, f"no layout `{name}` is shipped", remedy)
@@ -51,6 +59,10 @@ def read_layouts(sources: Sequence[Source[InventoryFile]], reading: Reading) -> 
             if found is not None:
                 known[LayoutName(source.shown, name)] = found
     return known
+
+
+def _shown(name: str) -> str:
+    return f"{_SHOWN}{name}.yml"
 
 
 def _refuse(source: Source[InventoryFile], steps: Steps, wrong: str, remedy: str) -> None:
