@@ -13,6 +13,9 @@ NOT_ASKED_FOR: Final = frozenset({"not_built", "not_selected"})
 HELD_BY_RUN: Final = "held_by_run"
 """The reason code of a cell held by another run; any other held cell is a hold of the inventory."""
 
+LEASE_BROKEN: Final = "lease_broken"
+"""The reason code of a cell that is unknown because the operator has just broken the lease there, as asked."""
+
 _FAILURES = frozenset({Status.FAILED, Status.ROLLED_BACK, Status.BAD, Status.STALE})
 _DIFFERENCES = frozenset({Status.PENDING, Status.DRIFTED})
 _OUT_OF_REACH = frozenset({Status.OFFLINE, Status.WAITING, Status.UNKNOWN})
@@ -37,7 +40,7 @@ def _code(cell: Cell, command: Command) -> int:
         return 0 if cell.reason_code in NOT_ASKED_FOR else 1
     if cell.status in _DIFFERENCES:
         # An apply is there to end with none: what it leaves is no success.
-        return 1 if command == "apply" else 3
+        return 1 if command in ("apply", "rollback") else 3
     if cell.status in _OUT_OF_REACH:
-        return 4
+        return 0 if cell.reason_code == LEASE_BROKEN else 4
     return 4 if cell.status is Status.HELD and cell.reason_code == HELD_BY_RUN else 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from iea_fleet.engine import clock, owner
@@ -33,6 +34,11 @@ from iea_fleet.transports.base import Session
 CLOCK = "clock-"
 """How a file is called that is made to see what time it is on a workstation."""
 
+UNREADABLE = "unreadable"
+"""What a person types in place of a run's id, where a ``run.json`` names none."""
+
+_RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+
 GRACE = 60.0
 """Seconds beyond a transaction's longest duration before it is taken for dead."""
 
@@ -48,12 +54,23 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What stands in a workstation's ``run.json``. ``digest`` is that of the file, ABSENT when there is none."""
+    """What stands in a workstation's ``run.json``. ``digest`` is that of the file, ABSENT when there is none.
+
+    ``ours``: it is signed by this history, so that what it says is true.
+    """
 
     standing: Standing
     digest: str = ABSENT
     journal: Journal | None = None
     reason: str = ""
+    ours: bool = False
+
+    @property
+    def run(self) -> str:
+        """What a person types to break it."""
+        if self.journal is None or not _RUN_ID.fullmatch(self.journal.run):
+            return UNREADABLE
+        return self.journal.run
 
     def in_a_cell(self) -> Unobserved | None:
         """What every resource cell of this workstation says; None when it is free."""
@@ -97,17 +114,16 @@ class Leases:
             return _strangers(target, journal, found)
         said = f"run {journal.run} of {journal.owner}, begun {_ago(journal.begun_at)}"
         if self._is_alive(target, journal, session):
-            return Lease(
-                Standing.HELD, found, journal, f"{said}, is at work here; wait for it, or look with leases list"
-            )
+            reason = f"{said}, is at work here; wait for it, or look: iea-fleet leases INVENTORY list"
+            return Lease(Standing.HELD, found, journal, reason, ours=True)
         reason = f"{said}, was interrupted here; iea-fleet apply settles it"
-        return Lease(Standing.DEAD, found, journal, reason)
+        return Lease(Standing.DEAD, found, journal, reason, ours=True)
 
     def _is_alive(self, target: Target, journal: Journal, session: Session | None) -> bool:
         if owner.is_this_controller(journal.owner, self.key.fingerprint):
             return owner.runs(journal.owner)
-        age = _age_there(target, session) if session else (clock.now() - journal.begun_at).total_seconds()
-        return age < journal.duration + GRACE
+        age = age_there(target, session) if session else (clock.now() - journal.begun_at).total_seconds()
+        return age is None or age < journal.duration + GRACE
 
 
 def path_of(target: Target) -> str:
@@ -118,17 +134,20 @@ def path_of(target: Target) -> str:
 def _strangers(target: Target, stranger: Stranger, found: str) -> Lease:
     where = f"{path_of(target)} is in the way: {stranger.reason}"
     if stranger.claims is None:
-        return Lease(
-            Standing.STRANGE, found, None, f"{where}; look at it, then iea-fleet leases INVENTORY break {target.name}"
-        )
+        remedy = f"look at it, then iea-fleet leases INVENTORY break {target.name} {UNREADABLE}"
+        return Lease(Standing.STRANGE, found, None, f"{where}; {remedy}")
     claims = stranger.claims
     said = f"{where}; it says run {claims.run} of {claims.owner}, begun {_ago(claims.begun_at)}"
-    remedy = f"if that run is dead: iea-fleet leases INVENTORY break {target.name} {claims.run}"
-    return Lease(Standing.HELD, found, claims, f"{said}; {remedy}")
+    lease = Lease(Standing.HELD, found, claims)
+    remedy = f"if that run is dead: iea-fleet leases INVENTORY break {target.name} {lease.run}"
+    return replace(lease, reason=f"{said}; {remedy}")
 
 
-def _age_there(target: Target, session: Session) -> float:
-    """How old a workstation's ``run.json`` is by its own clock, which may be wrong by hours: against a fresh file."""
+def age_there(target: Target, session: Session) -> float | None:
+    """Seconds since a workstation's ``run.json`` was written, by its own clock, which may be wrong by hours.
+
+    Told against a fresh file, which is removed again; None when that cannot be made.
+    """
     fresh = f"{target.files['private']}/{CLOCK}{secrets.token_hex(8)}"
     made, of_fresh, of_run, _ = session.carry_out(
         (
@@ -139,7 +158,7 @@ def _age_there(target: Target, session: Session) -> float:
         )
     )
     if not isinstance(made, Done) or not isinstance(of_fresh, FileStat) or not isinstance(of_run, FileStat):
-        return 0.0
+        return None
     return of_fresh.modified - of_run.modified
 
 

@@ -49,6 +49,8 @@ class Transaction:
     writes: tuple[ReplaceFile, ...]
     run_file: ReplaceFile
     makes_folder: bool
+    lost: bool = False
+    """Whether ``run.json`` was no longer ours when something was to be written: then nothing is ours to put back."""
 
     @classmethod
     def prepare(
@@ -87,7 +89,7 @@ class Transaction:
         if folder and not isinstance(folder[0], Done):
             return _refused(f"the private folder {private} cannot be made", folder[0])
         if isinstance(taken, Moved):
-            reason = "another run took this workstation a moment ago; wait for it, or look with leases list"
+            reason = "another run took this workstation a moment ago; wait, or look: iea-fleet leases INVENTORY list"
             return Unobserved(Status.HELD, reason, "held_by_run")
         if not isinstance(taken, Done):
             return _refused(f"{self.run_file.path} cannot be written", taken)
@@ -106,6 +108,7 @@ class Transaction:
             ReplaceFile(file.backup, self.old[file.path], ABSENT, private=True) for file in self.files if file.backup
         ]
         answers = self.session.carry_out((again, *backups, *self.writes))
+        self.lost = isinstance(answers[0], Moved)
         kept, written = answers[: 1 + len(backups)], answers[1 + len(backups) :]
         refused = next((answer for answer in kept if isinstance(answer, Moved | Failed)), None)
         return written if refused is None else [refused, *written[1:]]

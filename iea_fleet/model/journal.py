@@ -52,3 +52,22 @@ class Journal:
     begun_at: dt.datetime
     duration: float
     files: tuple[JournalFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Who holds a workstation, for a person who decides whether to break it.
+
+    ``run`` is the id that has to be typed. ``age`` is seconds by the workstation's clock, None when that cannot be
+    told; ``alive`` None likewise. ``ours``: signed by this history. ``digest`` is that of the file, "" when unreadable.
+    """
+
+    workstation: str
+    path: str
+    run: str
+    owner: str
+    age: float | None
+    alive: bool | None
+    ours: bool
+    reason: str
+    digest: str
