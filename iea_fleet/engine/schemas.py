@@ -57,6 +57,7 @@ DOCUMENTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "layout.json": lambda: of_model(Layout, "Layout"),
     "run.json": as_json.schema,
     "runs.json": as_json.runs_schema,
+    "leases.json": leases_schema,
     "plan.json": plan_as_json.schema,
 }
 """What makes each schema; written once."""
