@@ -16,12 +16,12 @@ from iea_fleet.engine.lease import Leases, Standing
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.engine.render import render
 from iea_fleet.engine.settle import Settled, settle
-from iea_fleet.engine.transaction import Transaction
+from iea_fleet.engine.transaction import Transaction, Write
 from iea_fleet.errors import BrokenError, SettingsFormatError
 from iea_fleet.model.matrix import Cell, Row, Status
 from iea_fleet.model.plan import TargetPlan
 from iea_fleet.model.playbook import Playbook
-from iea_fleet.model.request import Answer, Done, Failed, Moved, ReplaceFile
+from iea_fleet.model.request import Answer, Done, Failed, Moved
 from iea_fleet.model.run import Memory
 from iea_fleet.model.target import Target
 from iea_fleet.resources import Unobserved
@@ -51,17 +51,17 @@ class Push:
         if self.target.held_on(clock.today()) is None:
             gathered, trouble = self._settled(gathered)
             if trouble is not None:
-                plan = planner.plan(self.target, gathered.reading, self.memories)
+                plan = self._plan(gathered)
                 return self._without_writing(plan, gathered, matrix.instead(plan.cells, trouble))
-        plan = planner.plan(self.target, gathered.reading, self.memories)
+        plan = self._plan(gathered)
         if (cells := self._kept_from_writing(plan, gathered)) is not None:
             return self._without_writing(plan, gathered, cells)
         if not plan.changes:
-            return self._without_writing(plan, relaunch.if_failed(self.session, self.target, gathered), plan.cells)
+            return self._without_writing(plan, self._left(gathered), plan.cells)
         if self.playbook.test_first and (cells := self._unreached(plan)):
             return Outcome(Row(self.target.name, self.target.office, cells), {}, plan)
         try:
-            requests = render(plan.changes, gathered)
+            requests = self._writes(plan, gathered)
         except SettingsFormatError as error:
             return self._without_writing(plan, gathered, _set(plan, Status.FAILED, str(error), error.code))
         try:
@@ -76,6 +76,22 @@ class Push:
     def _gather(self) -> Gathered:
         also = (self.leases.read(self.target),)
         return gather(self.session, self.target, self.playbook.probes, also, for_writing=True)
+
+    def _plan(self, gathered: Gathered) -> TargetPlan:
+        """What is to be done here; what is left to do, once it was done."""
+        return planner.plan(self.target, gathered.reading, self.memories)
+
+    def _writes(self, plan: TargetPlan, gathered: Gathered) -> tuple[Write, ...]:
+        """The requests that carry the plan out. SettingsFormatError when a file cannot hold a value."""
+        return render(plan.changes, gathered)
+
+    def _remembered(self, cells: tuple[Cell, ...], gathered: Gathered) -> dict[str, Memory]:
+        """What the history keeps as last right, by address."""
+        return planner.memories(self.target, cells, gathered.at)
+
+    def _left(self, gathered: Gathered) -> Gathered:
+        """What is there in the end on a workstation that has nothing to change."""
+        return relaunch.if_failed(self.session, self.target, gathered)
 
     def _settled(self, gathered: Gathered) -> tuple[Gathered, Unobserved | None]:
         """What is there once a dead run was settled; why the workstation is not ours to write to, or None."""
@@ -108,7 +124,7 @@ class Push:
         # Somebody is at work on a stale workstation: what their servers answer by now is not for this run to judge.
         stale = any(cell.status is Status.STALE for cell in cells)
         row = Row(self.target.name, self.target.office, cells if stale else cells + self._probed(gathered))
-        return Outcome(row, planner.memories(self.target, cells, gathered.at), plan)
+        return Outcome(row, self._remembered(cells, gathered), plan)
 
     def _probed(self, gathered: Gathered) -> tuple[Cell, ...]:
         return verify.probe(self.session, self.target, self.playbook.probes, gathered, self.asked)
@@ -126,7 +142,7 @@ class Push:
         reason = f"nothing was written: the wanted servers do not answer from this workstation ({named})"
         return _set(plan, Status.SKIPPED, reason, "test_first_failed") + asked
 
-    def _written(self, plan: TargetPlan, before: Gathered, requests: tuple[ReplaceFile, ...]) -> Outcome:
+    def _written(self, plan: TargetPlan, before: Gathered, requests: tuple[Write, ...]) -> Outcome:
         """Write as one transaction: all of it holds when read again, or all of it is put back."""
         required_before = verify.required(self.session, self.target, self.playbook.required, before, self.asked)
         transaction = Transaction.prepare(self.session, self.target, self.leases, self.run, requests, before)
@@ -141,7 +157,7 @@ class Push:
             transaction.commit(keep_backups=False)
             return self._without_writing(plan, before, _not_written(plan, requests, answers))
         after, fault = relaunch.after_writing(self.session, self.target, before)
-        again = planner.plan(self.target, after.reading, self.memories)
+        again = self._plan(after)
         probed = self._probed(after)
         if reason := _why_not_kept(again, required_before, probed):
             return self._rolled_back(plan, before, transaction, reason)
@@ -150,7 +166,7 @@ class Push:
         if not kept:
             reason = "written, but another run has taken this workstation meanwhile; run iea-fleet drift"
             cells = _set(plan, Status.FAILED, reason, "lease_lost")
-        remembered = planner.memories(self.target, again.cells, after.at)
+        remembered = self._remembered(again.cells, after)
         row = Row(self.target.name, self.target.office, cells + probed)
         return Outcome(row, remembered, plan, transaction.files)
 
@@ -176,7 +192,7 @@ def _set(plan: TargetPlan, status: Status, reason: str, reason_code: str) -> tup
     )
 
 
-def _not_written(plan: TargetPlan, requests: tuple[ReplaceFile, ...], answers: list[Answer]) -> tuple[Cell, ...]:
+def _not_written(plan: TargetPlan, requests: tuple[Write, ...], answers: list[Answer]) -> tuple[Cell, ...]:
     """The cells of a plan whose files could not all be replaced; those that were have been put back."""
     for request, answer in zip(requests, answers, strict=True):
         match answer:

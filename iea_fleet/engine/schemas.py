@@ -12,6 +12,7 @@ from iea_fleet.model.layout import Layout
 from iea_fleet.model.part import Part
 from iea_fleet.model.playbook import Playbook
 from iea_fleet.reports import as_json, plan_as_json
+from iea_fleet.reports.leases_as_json import leases_schema
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # In the regular expressions of editors \w means ASCII letters alone. Names here may hold accents, so the schemas

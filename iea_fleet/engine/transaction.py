@@ -37,6 +37,9 @@ from iea_fleet.transports.base import Session
 
 _OTHERS = 0o077
 
+Write = ReplaceFile | RemoveFile
+"""What a transaction does to one file."""
+
 
 @dataclass
 class Transaction:
@@ -46,7 +49,7 @@ class Transaction:
     target: Target
     files: tuple[JournalFile, ...]
     old: dict[str, bytes] = field(repr=False)
-    writes: tuple[ReplaceFile, ...]
+    writes: tuple[Write, ...]
     run_file: ReplaceFile
     makes_folder: bool
     lost: bool = False
@@ -54,7 +57,7 @@ class Transaction:
 
     @classmethod
     def prepare(
-        cls, session: Session, target: Target, leases: Leases, run: str, writes: Sequence[ReplaceFile], before: Gathered
+        cls, session: Session, target: Target, leases: Leases, run: str, writes: Sequence[Write], before: Gathered
     ) -> Self:
         """A transaction that writes these files, which still are as they were read ``before``. Nothing is sent yet."""
         assert not isinstance(target.connection, GuidedConnection)
@@ -64,9 +67,9 @@ class Transaction:
             JournalFile(
                 write.path,
                 write.expected,
-                digest(write.content),
+                digest(write.content) if isinstance(write, ReplaceFile) else ABSENT,
                 f"{private}/{run}-{number}.bak" if write.path in old else None,
-                secret=write.private,
+                secret=isinstance(write, ReplaceFile) and write.private,
             )
             for number, write in enumerate(writes, 1)
         )
@@ -121,8 +124,8 @@ class Transaction:
         requests: list[Request] = [
             RemoveFile(file.path, file.after)
             if file.was_absent
-            else ReplaceFile(file.path, self.old[file.path], file.after, write.private)
-            for file, write in zip(self.files, self.writes, strict=True)
+            else ReplaceFile(file.path, self.old[file.path], file.after, private=file.secret)
+            for file in self.files
         ]
         left = []
         for file, request in zip(self.files, requests, strict=True):
