@@ -7,7 +7,10 @@ from typing import Final
 from iea_fleet.model.matrix import Cell, Matrix, Status
 from iea_fleet.model.run import Command
 
-NOT_ASKED_FOR: Final = frozenset({"not_built", "not_selected"})
+CREDENTIALS: Final = "credentials_left_out"
+"""The reason code of an account that a rollback leaves as it is, as it always does."""
+
+NOT_ASKED_FOR: Final = frozenset({"not_built", "not_selected", CREDENTIALS})
 """Reason codes of skipped cells that nobody was waiting for. Any other skipped cell is work that was not done."""
 
 HELD_BY_RUN: Final = "held_by_run"

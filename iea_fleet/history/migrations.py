@@ -113,6 +113,7 @@ MIGRATIONS: Final = (
             "CREATE INDEX chain_of_run ON chain (run_id)",
         ),
     ),
+    Migration("0004 where the inventory of a run is", ("ALTER TABLE runs ADD COLUMN inventory_file TEXT",)),
 )
 
 

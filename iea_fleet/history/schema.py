@@ -52,6 +52,7 @@ runs = Table(
     Column("offices", JSON, nullable=False),
     Column("exit_code", Integer),
     Column("git_commit", Text),
+    Column("inventory_file", Text),
     Index("runs_of_inventory", "inventory", "id"),
 )
 

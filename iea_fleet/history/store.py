@@ -93,6 +93,7 @@ class History:
             "files": dict(run.files),
             "offices": dict(offices or {}),
             "git_commit": run.git_commit,
+            "inventory_file": run.inventory_file and storable(run.inventory_file),
         }
         entry = chain.begun(values)
 
@@ -328,6 +329,7 @@ def _record(found: RowMapping, counts: Mapping[Status, int]) -> RunRecord:
         ended_at=found["ended_at"],
         exit_code=found["exit_code"],
         git_commit=found["git_commit"],
+        inventory_file=found["inventory_file"],
     )
     return RunRecord(run, {status: counts[status] for status in Status if status in counts}, found["offices"])
 

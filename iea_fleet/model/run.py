@@ -19,6 +19,7 @@ class Run:
 
     ``ended_at`` is None while it runs, and for ever when it died. ``selected`` counts the workstations it was for.
     ``git_commit`` is that of the repository in which the inventory stands, None when it stands in none.
+    ``inventory_file`` is its absolute path on the machine ``host``, for commands that go on from this run.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Run:
     ended_at: dt.datetime | None = None
     exit_code: int | None = None
     git_commit: str | None = None
+    inventory_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
