@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= 2
 
-.PHONY: help demo test check schemas bench clean packages
+.PHONY: help demo test chaos check schemas bench clean packages
 
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -30,6 +30,9 @@ packages:
 
 test: $(VENV)/.development packages  ## The whole suite.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+chaos: $(VENV)/.development  ## Kill controllers and workstations at every request, and 200 times at random.
+	CHAOS_KILLS=$${CHAOS_KILLS:-200} $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/chaos $(ARGS)
 
 check: $(VENV)/.development  ## Style, types, contracts, schemas and docs.
 	$(BIN)/ruff check .

@@ -1,0 +1,113 @@
+"""A fleet of lab workstations on which runs are killed, and what has to hold of it after each death and mending."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from command_line import CommandLine, Ran
+from lab_files import inventory, left_behind, put_right
+from labs import RunningLab, running_lab
+
+_BACKUP = re.compile(r"[0-9a-z-]+-[0-9]+\.bak")
+_PAUSED = re.compile(r"(?P<name>[a-z]+-[0-9]+): pauses at request (?P<number>[0-9]+)$", re.MULTILINE)
+_PATIENCE = 60.0
+
+
+@dataclass
+class Fleet:
+    """A lab, the command with its history, and the settings files as they were before anybody came."""
+
+    lab: RunningLab
+    cli: CommandLine
+    inventory: Path
+    old: dict[str, bytes]
+    right: dict[str, bytes]
+    kills: int = 0
+    _seen: int = field(default=0)
+
+    def apply(self) -> Ran:
+        """Run apply to its end."""
+        return self.cli.run("apply", self.inventory, "--yes", "--format", "json", "--concurrency", "64")
+
+    def old_again(self) -> None:
+        """Somebody puts the old settings back on every workstation."""
+        for name, content in self.old.items():
+            self.write(name, content)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Somebody replaces the settings of one workstation; the file is whole at every moment."""
+        fresh = self.lab.directory / f".{name}.by-hand"
+        fresh.write_bytes(content)
+        fresh.replace(self.lab.file(name))
+
+    @contextmanager
+    def killed_apply(self) -> Iterator[subprocess.Popen[str]]:
+        """An apply in a process of its own, killed with SIGKILL at the end of the block."""
+        with self.cli.started("apply", self.inventory, "--yes", "--concurrency", "64") as process:
+            yield process
+            process.kill()
+            process.communicate()
+            self.kills += process.returncode < 0
+
+    def assert_whole(self) -> None:
+        """Every settings file is the old one or the new one."""
+        for name in self.lab.names:
+            assert self.lab.file(name).read_bytes() in (self.old[name], self.right[name]), name
+
+    def assert_settled(self, applied: Ran) -> None:
+        """All is right and nothing is left but backups that hold no secret; the history says the same."""
+        assert set(applied.statuses.values()) <= {"changed", "in_sync"}, applied.statuses
+        assert applied.exit_code == 0
+        assert {name: self.lab.file(name).read_bytes() for name in self.lab.names} == self.right
+        self.assert_tidy()
+        last = self.cli.run("status", self.inventory, "--last", "--format", "json")
+        assert {last.cell(name)["status"] for name in self.lab.names} <= {"changed", "in_sync"}
+        runs = self.cli.run("runs", "--format", "json").document["runs"]
+        assert runs[0]["run"]["id"] == applied.document["run"]["id"]
+        assert runs[0]["run"]["exit_code"] == 0
+
+    def assert_tidy(self) -> None:
+        """No temporary file, no ``run.json``, no backup but whole ones of old settings."""
+        for path in left_behind(self.lab):
+            assert path.parent.name == "iea-fleet", path
+            assert _BACKUP.fullmatch(path.name), path
+            assert path.read_bytes() in (*self.old.values(), *self.right.values()), path
+
+    def pauses(self) -> dict[str, int]:
+        """Which workstations pause at which request, since this was asked last with ``forget_pauses``."""
+        text = self._journal()[self._seen :]
+        return {found["name"]: int(found["number"]) for found in _PAUSED.finditer(text)}
+
+    def forget_pauses(self) -> None:
+        """What was journalled until now is not counted any more."""
+        self._seen = len(self._journal())
+
+    def _journal(self) -> str:
+        return (self.lab.directory / "lab.log").read_text(encoding="utf-8")
+
+
+@contextmanager
+def fleet(home: Path, workstations: int) -> Iterator[Fleet]:
+    """A fleet of one office whose sessions wait longer for an answer than any test takes."""
+    with running_lab(home, workstations=workstations, offices=1) as lab:
+        old = {name: lab.file(name).read_bytes() for name in lab.names}
+        right = {name: put_right(lab, content) for name, content in old.items()}
+        patient = inventory(lab, "patient", ("timeout: 10", "timeout: 120"))
+        yield Fleet(lab, CommandLine(home), patient, old, right)
+
+
+def wait_until(true: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> bool:
+    """Wait for something; False when the process has ended before."""
+    until = time.monotonic() + _PATIENCE
+    while not true():
+        if process is not None and process.poll() is not None:
+            return true()
+        assert time.monotonic() < until, "it did not come to pass in a minute"
+        time.sleep(0.02)
+    return True
