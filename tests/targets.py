@@ -64,6 +64,7 @@ def target(name: str = "nancy-01", *, layout: dict[str, Any] | None = None, **ch
             "state_file": "/iea/etat.properties",
             "version_file": "/iea/version.properties",
             "lock_file": "/iea/ImpactEmploi.lock",
+            "private": "/iea-fleet",
         },
         "server_connection": WANTED,
         "resources": ("server_connection",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hmac
 import json
 import posixpath
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from iea_fleet.model.journal import Journal, JournalFile, Owner
 from iea_fleet.model.target import Target
 
 VERSION = 1
+_LONGEST_NAME = 300
 Sign = Callable[[bytes], str]
 
 
@@ -38,10 +40,10 @@ def decode(data: bytes, target: Target, inventory: str, sign: Sign) -> Journal |
         if body["iea_fleet_run"] != VERSION:
             return Stranger("it was written by another version of iea-fleet")
         journal = _journal(body)
-        signature = str(body.pop("signature"))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        signed = hmac.compare_digest(str(body.pop("signature")).encode(), sign(_canonical(body)).encode())
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return Stranger("it is not a file of iea-fleet, or damaged")
-    return _distrust(journal, signature == sign(_canonical(body)), target, inventory) or journal
+    return _distrust(journal, signed, target, inventory) or journal
 
 
 def _distrust(journal: Journal, signed: bool, target: Target, inventory: str) -> Stranger | None:
@@ -55,15 +57,25 @@ def _distrust(journal: Journal, signed: bool, target: Target, inventory: str) ->
 
 
 def _journal(body: dict[str, Any]) -> Journal:
-    return Journal(
+    """What it says, which anybody may have written. ValueError for what no run.json of ours says."""
+    begun_at = dt.datetime.fromisoformat(body["begun_at"])
+    if begun_at.tzinfo is None:
+        raise ValueError("a time without its zone")
+    journal = Journal(
         inventory=str(body["inventory"]),
         workstation=str(body["workstation"]),
         run=str(body["run"]),
         owner=Owner(**body["owner"]),
-        begun_at=dt.datetime.fromisoformat(body["begun_at"]),
+        begun_at=begun_at,
         duration=float(body["duration"]),
         files=tuple(JournalFile(**file) for file in body["files"]),
     )
+    shown = (journal.inventory, journal.workstation, journal.run, str(journal.owner))
+    if not all(text.isprintable() and len(text) <= _LONGEST_NAME for text in shown):
+        raise ValueError("a name that nobody can read")
+    if not isinstance(journal.owner.pid, int):
+        raise TypeError("a process without a number")
+    return journal
 
 
 def _is_ours(file: JournalFile, target: Target) -> bool:

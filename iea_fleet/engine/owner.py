@@ -22,10 +22,15 @@ def is_this_controller(owner: Owner, fingerprint: str) -> bool:
 
 
 def runs(owner: Owner) -> bool:
-    """Whether that process of this machine still runs. A later process of the same number is another one."""
+    """Whether that process of this machine still is at work there. A later process of the same number is another one.
+
+    What this very process began and left behind is not at work any more: it visits a workstation once at a time.
+    """
+    if owner.pid == os.getpid() or owner.pid <= 0:
+        return False
     try:
         os.kill(owner.pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass
@@ -34,7 +39,7 @@ def runs(owner: Owner) -> bool:
 
 @cache
 def _controller(fingerprint: str) -> str:
-    return f"{fingerprint}@{_machine()}"
+    return f"{fingerprint}@{_machine()}{_container()}"
 
 
 def _machine() -> str:
@@ -47,12 +52,23 @@ def _machine() -> str:
     return platform.node()
 
 
+def _container() -> str:
+    """Tells containers apart, which share a machine's identity and see none of each other's processes."""
+    try:
+        return f"/{os.stat('/proc/self/ns/pid').st_ino}"  # noqa: PTH116 - followed as the kernel does (namespaces(7))
+    except OSError:
+        return ""
+
+
 def _start_of(pid: int) -> str:
-    """When a process began, in ticks since the machine started; empty where the system does not tell."""
+    """When a process began, in ticks since the machine started; empty where the system does not tell.
+
+    A process that has ended and that nobody has reaped yet has not begun anything.
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         # The name of the program, in parentheses, may hold blanks; what follows does not (proc(5)).
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return ""
-    return f"{boot}/{fields[19]}"
+    return "ended" if fields[0] in "ZX" else f"{boot}/{fields[19]}"
