@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+import typer
 
 from iea_fleet.cli.options import Format
 from iea_fleet.cli.output import console, print_json
@@ -64,3 +67,17 @@ def print_plan(plan: Plan, opened: Operation, *, stderr: bool = False) -> None:
     """The plan as the person wants it who is to say yes."""
     guided = [target for target in opened.targets if target.guided]
     console(stderr=stderr).print(plan_text(plan, opened.loaded.offices, guided))
+
+
+def unconfirmed(changing: int) -> int:
+    """0 when the operator types the whole word, or nothing is to change; else the exit code of a no, or of Ctrl-C."""
+    if not changing:
+        return 0
+    plural = "s" if changing != 1 else ""
+    typer.echo(f"Write to {changing} workstation{plural}? Only yes is taken as yes: ", nl=False, err=True)
+    try:
+        with question():
+            return 0 if sys.stdin.readline().strip() == "yes" else 1
+    except KeyboardInterrupt:
+        typer.echo(err=True)
+        return 130

@@ -22,9 +22,13 @@ from iea_fleet.model.request import (
     Answer,
     Done,
     Failed,
+    FileContent,
     FileStat,
+    FolderListing,
+    ListFolder,
     MakeFolder,
     Moved,
+    ReadFile,
     RemoveFile,
     ReplaceFile,
     Request,
@@ -36,6 +40,9 @@ from iea_fleet.resources import Unobserved
 from iea_fleet.transports.base import Session
 
 _OTHERS = 0o077
+_BACKUPS = 10
+"""So many backups of a workstation are kept, the newest: what ``rollback`` has to go by."""
+_BACKUP = ".bak"
 
 Write = ReplaceFile | RemoveFile
 """What a transaction does to one file."""
@@ -54,6 +61,8 @@ class Transaction:
     makes_folder: bool
     lost: bool = False
     """Whether ``run.json`` was no longer ours when something was to be written: then nothing is ours to put back."""
+    older: tuple[str, ...] = ()
+    """The backups that were there before, the oldest first."""
 
     @classmethod
     def prepare(
@@ -68,7 +77,7 @@ class Transaction:
                 write.path,
                 write.expected,
                 digest(write.content) if isinstance(write, ReplaceFile) else ABSENT,
-                f"{private}/{run}-{number}.bak" if write.path in old else None,
+                f"{private}/{run}-{number}{_BACKUP}" if write.path in old else None,
                 secret=isinstance(write, ReplaceFile) and write.private,
             )
             for number, write in enumerate(writes, 1)
@@ -86,8 +95,8 @@ class Transaction:
         if trouble := _in_the_way(private, before.answer(Stat(private))):
             return trouble
         made: list[Request] = [MakeFolder(private, private=True)] if self.makes_folder else []
-        *folder, taken, of_file, of_folder = self.session.carry_out(
-            (*made, self.run_file, Stat(self.run_file.path), Stat(private))
+        *folder, taken, of_file, of_folder, listing = self.session.carry_out(
+            (*made, self.run_file, Stat(self.run_file.path), Stat(private), ListFolder(private))
         )
         if folder and not isinstance(folder[0], Done):
             return _refused(f"the private folder {private} cannot be made", folder[0])
@@ -96,6 +105,9 @@ class Transaction:
             return Unobserved(Status.HELD, reason, "held_by_run")
         if not isinstance(taken, Done):
             return _refused(f"{self.run_file.path} cannot be written", taken)
+        if isinstance(listing, FolderListing):
+            # Names begin with the run's id, and so with its time.
+            self.older = tuple(sorted(f"{private}/{name}" for name in listing.names if name.endswith(_BACKUP)))
         trouble = _strange_folder(private, of_file, of_folder)
         if trouble is not None:
             self._remove_run_file()
@@ -141,7 +153,18 @@ class Transaction:
         for file in gone:
             assert file.backup is not None
             self.session.carry_out((RemoveFile(file.backup, file.before),))
+        if keep_backups:
+            self._remove_oldest()
         return self._remove_run_file()
+
+    def _remove_oldest(self) -> None:
+        """Remove the backups beyond those that are kept. Nothing is asked where there are no more."""
+        ours = sum(1 for file in self.files if file.backup and not file.secret)
+        oldest = self.older[: max(0, len(self.older) + ours - _BACKUPS)]
+        answers = self.session.carry_out(tuple(ReadFile(path) for path in oldest)) if oldest else []
+        for path, answer in zip(oldest, answers, strict=True):
+            if isinstance(answer, FileContent):
+                self.session.carry_out((RemoveFile(path, answer.digest),))
 
     @property
     def _signed(self) -> str:
