@@ -114,6 +114,13 @@ MIGRATIONS: Final = (
         ),
     ),
     Migration("0004 where the inventory of a run is", ("ALTER TABLE runs ADD COLUMN inventory_file TEXT",)),
+    Migration(
+        "0005 what a run continues, and how it was asked for",
+        (
+            "ALTER TABLE runs ADD COLUMN continues TEXT",
+            "ALTER TABLE runs ADD COLUMN asked JSON",
+        ),
+    ),
 )
 
 

@@ -53,6 +53,8 @@ runs = Table(
     Column("exit_code", Integer),
     Column("git_commit", Text),
     Column("inventory_file", Text),
+    Column("continues", Text),
+    Column("asked", JSON(none_as_null=True)),
     Index("runs_of_inventory", "inventory", "id"),
 )
 

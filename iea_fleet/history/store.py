@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 from sqlalchemy.engine import RowMapping
 
 from iea_fleet.errors import HistoryError, UsageError
-from iea_fleet.history import audit, chain, schema
+from iea_fleet.history import asked, audit, chain, schema
 from iea_fleet.history.codec import cells_from_json, storable
 from iea_fleet.history.dialect import BUSY_SECONDS, errors_in_words, for_writing, open_engine, upsert
 from iea_fleet.history.key import HistoryKey
@@ -94,6 +94,8 @@ class History:
             "offices": dict(offices or {}),
             "git_commit": run.git_commit,
             "inventory_file": run.inventory_file and storable(run.inventory_file),
+            "continues": run.continues,
+            "asked": asked.as_json(run.asked),
         }
         entry = chain.begun(values)
 
@@ -200,6 +202,13 @@ class History:
             wanted = wanted.where(schema.runs.c.inventory == inventory)
         with self._reading() as connection:
             return tuple(self._records(connection, wanted))
+
+    def continued_by(self, run_id: str) -> str | None:
+        """The latest run that continues this one (its whole id)."""
+        column = schema.runs.c.id
+        wanted = select(column).where(schema.runs.c.continues == run_id).order_by(column.desc()).limit(1)
+        with self._reading() as connection:
+            return connection.scalar(wanted)
 
     def rows(self, run_id: str) -> tuple[Row, ...]:
         """What happened in one run (its whole id), by office and workstation."""
@@ -330,6 +339,8 @@ def _record(found: RowMapping, counts: Mapping[Status, int]) -> RunRecord:
         exit_code=found["exit_code"],
         git_commit=found["git_commit"],
         inventory_file=found["inventory_file"],
+        continues=found["continues"],
+        asked=asked.from_json(found["asked"]),
     )
     return RunRecord(run, {status: counts[status] for status in Status if status in counts}, found["offices"])
 

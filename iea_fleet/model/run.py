@@ -7,10 +7,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from iea_fleet.model.journal import Owner
 from iea_fleet.model.layout import Scalar
 from iea_fleet.model.matrix import Status
 
 Command = Literal["plan", "apply", "drift", "status", "rollback", "leases"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How an apply was asked for, for the run that continues it.
+
+    ``playbook_file`` and ``plan_file`` are absolute paths; ``files`` maps each file that was read, named as from the
+    inventory's folder, to its digest. ``waves`` holds the sizes of the waves, the two others are seconds.
+    """
+
+    owner: Owner
+    workstations: tuple[str, ...]
+    files: Mapping[str, str]
+    playbook_file: str | None = None
+    plan_file: str | None = None
+    limit: tuple[str, ...] = ()
+    waves: tuple[int, ...] = ()
+    wave_pause: float = 0.0
+    wait_offline: float = 0.0
+    confirm_waves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +41,7 @@ class Run:
     ``ended_at`` is None while it runs, and for ever when it died. ``selected`` counts the workstations it was for.
     ``git_commit`` is that of the repository in which the inventory stands, None when it stands in none.
     ``inventory_file`` is its absolute path on the machine ``host``, for commands that go on from this run.
+    ``continues`` is the run that this one carries on, ``asked`` how an apply was asked for.
     """
 
     id: str
@@ -35,6 +57,8 @@ class Run:
     exit_code: int | None = None
     git_commit: str | None = None
     inventory_file: str | None = None
+    continues: str | None = None
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
