@@ -28,6 +28,8 @@ from iea_fleet.resources import Unobserved
 from iea_fleet.resources.server_connection import KIND as SERVER_CONNECTION
 from iea_fleet.transports.base import Session
 
+_NEXT = "the next iea-fleet apply settles it"
+
 
 @dataclass
 class Push:
@@ -121,9 +123,9 @@ class Push:
         return None
 
     def _without_writing(self, plan: TargetPlan, gathered: Gathered, cells: tuple[Cell, ...]) -> Outcome:
-        # Somebody is at work on a stale workstation: what their servers answer by now is not for this run to judge.
-        stale = any(cell.status is Status.STALE for cell in cells)
-        row = Row(self.target.name, self.target.office, cells if stale else cells + self._probed(gathered))
+        # Somebody else is at work there: what their servers answer by now is not for this run to judge.
+        theirs = any(cell.status is Status.STALE or cell.reason_code == "held_by_run" for cell in cells)
+        row = Row(self.target.name, self.target.office, cells if theirs else cells + self._probed(gathered))
         return Outcome(row, self._remembered(cells, gathered), plan)
 
     def _probed(self, gathered: Gathered) -> tuple[Cell, ...]:
@@ -153,9 +155,13 @@ class Push:
             reason = "nothing was written: this run's lease was broken, or another run has taken this workstation"
             return self._without_writing(plan, before, _set(plan, Status.FAILED, reason, "lease_lost"))
         if any(not isinstance(answer, Done) for answer in answers):
-            transaction.put_back()
-            transaction.commit(keep_backups=False)
-            return self._without_writing(plan, before, _not_written(plan, requests, answers))
+            cells = _not_written(plan, requests, answers)
+            back = transaction.put_back()
+            if back.stuck:
+                cells = _set(plan, Status.FAILED, f"half written, and {back.stuck}; {_NEXT}", "not_put_back")
+            else:
+                transaction.commit(keep_backups=False)
+            return self._without_writing(plan, before, cells)
         after, fault = relaunch.after_writing(self.session, self.target, before)
         again = self._plan(after)
         probed = self._probed(after)
@@ -171,14 +177,18 @@ class Push:
         return Outcome(row, remembered, plan, transaction.files)
 
     def _rolled_back(self, plan: TargetPlan, before: Gathered, transaction: Transaction, reason: str) -> Outcome:
-        left = transaction.put_back()
+        back = transaction.put_back()
         relaunch.after_writing(self.session, self.target, before)
-        transaction.commit(keep_backups=False)
+        if not back.stuck:
+            transaction.commit(keep_backups=False)
         after = self._gather()
         status, code, said = Status.ROLLED_BACK, "rolled_back", f"written and put back: {reason}"
-        if left:
+        if back.changed:
             status, code = Status.FAILED, "not_put_back"
-            said = f"{said}; {', '.join(left)} was changed by somebody meanwhile and left alone"
+            said = f"{said}; {', '.join(back.changed)} was changed by somebody meanwhile and left alone"
+        if back.stuck:
+            status, code = Status.FAILED, "not_put_back"
+            said = f"written, and to be put back: {reason}; but {back.stuck}; {_NEXT}"
         self.asked.clear()
         return self._without_writing(plan, after, _set(plan, status, said, code))
 

@@ -28,6 +28,7 @@ from iea_fleet.model.request import (
     ListFolder,
     MakeFolder,
     Moved,
+    NotTried,
     ReadFile,
     RemoveFile,
     ReplaceFile,
@@ -40,12 +41,25 @@ from iea_fleet.resources import Unobserved
 from iea_fleet.transports.base import Session
 
 _OTHERS = 0o077
+_TRIES = 3
+_TAKEN = "another run took this workstation a moment ago; wait, or look: iea-fleet leases INVENTORY list"
 _BACKUPS = 10
 """So many backups of a workstation are kept, the newest: what ``rollback`` has to go by."""
 _BACKUP = ".bak"
 
 Write = ReplaceFile | RemoveFile
 """What a transaction does to one file."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """What came of putting files back: ``changed`` are those that somebody else has changed, and that were left alone.
+
+    ``stuck`` says why some of ours are there still; then the transaction is not over, and ``run.json`` has to stay.
+    """
+
+    changed: tuple[str, ...] = ()
+    stuck: str = ""
 
 
 @dataclass
@@ -92,17 +106,22 @@ class Transaction:
     def take(self, before: Gathered) -> Unobserved | None:
         """Take ``run.json``, in a folder that is ours alone; why not, or None. Nothing else is written yet."""
         private = self.target.files["private"]
+        taken: Answer = NotTried()
         if trouble := _in_the_way(private, before.answer(Stat(private))):
             return trouble
-        made: list[Request] = [MakeFolder(private, private=True)] if self.makes_folder else []
-        *folder, taken, of_file, of_folder, listing = self.session.carry_out(
-            (*made, self.run_file, Stat(self.run_file.path), Stat(private), ListFolder(private))
-        )
-        if folder and not isinstance(folder[0], Done):
-            return _refused(f"the private folder {private} cannot be made", folder[0])
-        if isinstance(taken, Moved):
-            reason = "another run took this workstation a moment ago; wait, or look: iea-fleet leases INVENTORY list"
-            return Unobserved(Status.HELD, reason, "held_by_run")
+        for _ in range(_TRIES):
+            made: list[Request] = [MakeFolder(private, private=True)] if self.makes_folder else []
+            *folder, taken, of_file, of_folder, listing = self.session.carry_out(
+                (*made, self.run_file, Stat(self.run_file.path), Stat(private), ListFolder(private))
+            )
+            if folder and isinstance(folder[0], Failed):
+                return _refused(f"the private folder {private} cannot be made", folder[0])
+            if isinstance(taken, Moved):
+                return Unobserved(Status.HELD, _TAKEN, "held_by_run")
+            if not isinstance(taken, NotTried) and not (isinstance(taken, Failed) and taken.reason_code == "no_folder"):
+                break
+            # Another run was at it in the same moment: it made the folder first, or tidied away our unfinished file.
+            self.makes_folder = False
         if not isinstance(taken, Done):
             return _refused(f"{self.run_file.path} cannot be written", taken)
         if isinstance(listing, FolderListing):
@@ -118,34 +137,39 @@ class Transaction:
 
         It begins with ``run.json``, which has to be ours still: otherwise nothing at all is written.
         """
-        again = ReplaceFile(self.run_file.path, self.run_file.content, self._signed, private=True)
         backups = [
             ReplaceFile(file.backup, self.old[file.path], ABSENT, private=True) for file in self.files if file.backup
         ]
-        answers = self.session.carry_out((again, *backups, *self.writes))
+        answers = self.session.carry_out((self._again, *backups, *self.writes))
         self.lost = isinstance(answers[0], Moved)
         kept, written = answers[: 1 + len(backups)], answers[1 + len(backups) :]
         refused = next((answer for answer in kept if isinstance(answer, Moved | Failed)), None)
         return written if refused is None else [refused, *written[1:]]
 
-    def put_back(self) -> tuple[str, ...]:
-        """Put every file back that is as we wrote it; the paths of those that somebody has changed since.
+    def put_back(self) -> PutBack:
+        """Put every file back that is as we wrote it, while ``run.json`` still is ours.
 
         A file that was not written yet is left as it is.
         """
-        requests: list[Request] = [
-            RemoveFile(file.path, file.after)
-            if file.was_absent
-            else ReplaceFile(file.path, self.old[file.path], file.after, private=file.secret)
-            for file in self.files
-        ]
-        left = []
-        for file, request in zip(self.files, requests, strict=True):
+        changed: list[str] = []
+        stuck = ""
+        for file in self.files:
+            request = (
+                RemoveFile(file.path, file.after)
+                if file.was_absent
+                else ReplaceFile(file.path, self.old[file.path], file.after, private=file.secret)
+            )
             # One by one: a file that somebody has changed must not keep the others from being put back.
-            (answer,) = self.session.carry_out((request,))
-            if not isinstance(answer, Done) and answer != Moved(file.before):
-                left.append(file.path)
-        return tuple(left)
+            ours, answer = self.session.carry_out((self._again, request))
+            if isinstance(ours, Moved | Failed):
+                self.lost = isinstance(ours, Moved)
+                stuck = stuck or _why("run.json is not ours any more", ours)
+                break
+            if isinstance(answer, Moved) and answer.found != file.before:
+                changed.append(file.path)
+            elif not isinstance(answer, Done | Moved):
+                stuck = stuck or _why(f"{file.path} cannot be put back", answer)
+        return PutBack(tuple(changed), stuck)
 
     def commit(self, *, keep_backups: bool) -> bool:
         """Remove what is not to be kept, and last of all ``run.json``; whether that was still ours."""
@@ -167,6 +191,11 @@ class Transaction:
                 self.session.carry_out((RemoveFile(path, answer.digest),))
 
     @property
+    def _again(self) -> ReplaceFile:
+        """``run.json`` as it is: done while it is ours."""
+        return ReplaceFile(self.run_file.path, self.run_file.content, self._signed, private=True)
+
+    @property
     def _signed(self) -> str:
         return digest(self.run_file.content)
 
@@ -179,6 +208,8 @@ def _in_the_way(private: str, found: Answer | None) -> Unobserved | None:
     """Why nothing can be put into a private folder, by what was seen of it when the workstation was read."""
     if isinstance(found, FileStat) and found.kind != "folder":
         return _not_ours(f"{private} is a {found.kind}, not a folder")
+    if isinstance(found, FileStat) and found.mode is not None and found.mode & _OTHERS:
+        return _not_ours(f"the folder {private} can be read by others")
     if isinstance(found, Failed):
         return Unobserved(Status.FAILED, found.reason, found.reason_code)
     return None
@@ -200,6 +231,10 @@ def _strange_folder(private: str, of_file: Answer, of_folder: Answer) -> Unobser
 def _not_ours(wrong: str) -> Unobserved:
     reason = f"{wrong}; nothing was written: look at it, and remove it"
     return Unobserved(Status.FAILED, reason, "private_folder_not_ours")
+
+
+def _why(what: str, answer: Answer) -> str:
+    return f"{what}: {answer.reason}" if isinstance(answer, Failed) else what
 
 
 def _refused(what: str, answer: Answer) -> Unobserved:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,12 +72,13 @@ class Fleet:
         assert runs[0]["run"]["id"] == applied.document["run"]["id"]
         assert runs[0]["run"]["exit_code"] == 0
 
-    def assert_tidy(self) -> None:
-        """No temporary file, no ``run.json``, no backup but whole ones of old settings."""
+    def assert_tidy(self, also: Iterable[bytes] = ()) -> None:
+        """No temporary file, no ``run.json``, no backup but whole ones of settings; ``also`` are such."""
+        whole = {*self.old.values(), *self.right.values(), *also}
         for path in left_behind(self.lab):
             assert path.parent.name == "iea-fleet", path
             assert _BACKUP.fullmatch(path.name), path
-            assert path.read_bytes() in (*self.old.values(), *self.right.values()), path
+            assert path.read_bytes() in whole, path
 
     def pauses(self) -> dict[str, int]:
         """Which workstations pause at which request, since this was asked last with ``forget_pauses``."""
