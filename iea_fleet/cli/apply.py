@@ -24,8 +24,8 @@ from iea_fleet.cli.options import state_dir as state_folder
 from iea_fleet.engine.options import CONCURRENCY
 
 if TYPE_CHECKING:
+    from iea_fleet.engine.saved_plan import Found
     from iea_fleet.model.matrix import Matrix
-    from iea_fleet.model.saved_plan import SavedPlan
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -56,7 +56,7 @@ def apply(
         raise UsageError("apply asks before it writes, and there is no terminal to ask on", "add --yes")
     saved = _saved(plan, state_dir) if plan is not None else None
     if saved is not None:
-        playbook = playbook or playbook_of(saved, inventory)
+        playbook = playbook or playbook_of(saved.saved, inventory)
     with operation(options(inventory, playbook, limit, state_dir, concurrency, debug), "apply") as opened:
         reviewed = opened.review(saved) if saved is not None else None
         if not yes:
@@ -76,7 +76,7 @@ def apply(
     raise typer.Exit(result.run.exit_code or 0)
 
 
-def _saved(file: Path, state: Path | None) -> SavedPlan:
+def _saved(file: Path, state: Path | None) -> Found:
     """The plan in a file, believed because the key of our history signed it."""
     from iea_fleet.engine import saved_plan
     from iea_fleet.history import History

@@ -23,6 +23,7 @@ from iea_fleet.engine.options import Options
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.engine.reviewed import Reviewed, held_against
 from iea_fleet.engine.rollout import Rollout, Work
+from iea_fleet.engine.saved_plan import Found
 from iea_fleet.engine.trust import TrustStore
 from iea_fleet.errors import IeaFleetError
 from iea_fleet.history import History, new_run_id
@@ -123,10 +124,14 @@ class Operation:
         history = self.history.key.fingerprint
         return saved_plan.made(result.run, result.plan, result.planned, self.loaded, self.options, history)
 
-    def review(self, saved: SavedPlan) -> Reviewed:
-        """Hold a saved plan against the files, and narrow this operation to its workstations. UsageError."""
+    def review(self, found: Found) -> Reviewed:
+        """Hold a saved plan against the files, and narrow this operation to its workstations. UsageError.
+
+        From then on the plan's own file is one of those that the run was made from.
+        """
         narrowed = bool(self.options.limit)
-        self.targets, held = held_against(saved, self.loaded, self.targets, narrowed=narrowed)
+        self.targets, held = held_against(found.saved, self.loaded, self.targets, narrowed=narrowed)
+        self.loaded = replace(self.loaded, files={**self.loaded.files, found.shown: found.digest})
         return held
 
     def apply(self, listener: Listener, reviewed: Reviewed | None = None) -> Result:

@@ -16,13 +16,14 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from iea_fleet.engine.git_commit import commit_of
 from iea_fleet.engine.load import Loaded
 from iea_fleet.engine.load.layouts import shipped_name
+from iea_fleet.engine.load.source import shown_path
 from iea_fleet.engine.options import Options
 from iea_fleet.errors import UsageError
 from iea_fleet.history.key import HistoryKey
 from iea_fleet.model.plan import Plan
+from iea_fleet.model.request import digest
 from iea_fleet.model.run import Run
 from iea_fleet.model.saved_plan import SavedPlan
 from iea_fleet.reports import plan_as_json
@@ -36,11 +37,16 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A plan file as it was read. ``signed`` is False where only another history could tell whether it was edited."""
+    """A plan file as it was read. ``signed`` is False where only another history could tell whether it was edited.
+
+    ``shown`` is the file as the user knows it, ``digest`` that of its bytes.
+    """
 
     saved: SavedPlan
     document: Mapping[str, Any]
     signed: bool
+    shown: str
+    digest: str
 
 
 def made(run: Run, plan: Plan, planned: frozenset[str], loaded: Loaded, options: Options, history: str) -> SavedPlan:
@@ -58,13 +64,13 @@ def made(run: Run, plan: Plan, planned: frozenset[str], loaded: Loaded, options:
         limit=options.limit,
         files=from_folder(loaded.files, loaded.folder),
         offices=loaded.offices,
-        commit=commit_of(loaded.folder),
+        commit=run.git_commit,
     )
 
 
 def from_folder(files: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Files and their digests, named as from ``folder``: the same from wherever the command is started."""
-    return {_from_folder(shown, folder): digest for shown, digest in files.items()}
+    return {_from_folder(shown, folder): of_file for shown, of_file in files.items()}
 
 
 def _from_folder(shown: str, folder: Path) -> str:
@@ -113,7 +119,7 @@ def write(path: Path, saved: SavedPlan, key: HistoryKey) -> None:
         raise _not_written(path, str(error.strerror)) from None
 
 
-def read(path: Path, key: HistoryKey) -> SavedPlan:
+def read(path: Path, key: HistoryKey) -> Found:
     """The plan in a file of this history. UsageError when it is none, was edited, or is another history's."""
     found = look_at(path, key)
     if not found.signed:
@@ -122,12 +128,13 @@ def read(path: Path, key: HistoryKey) -> SavedPlan:
             "apply it there, or plan again here; --state-dir names a history",
             code="plan_other_history",
         )
-    return found.saved
+    return found
 
 
 def look_at(path: Path, key: HistoryKey) -> Found:
     """The plan in a file, also one of another history. UsageError when it is none, or was edited."""
-    document = _parsed(_bytes(path), path)
+    content = _bytes(path)
+    document = _parsed(content, path)
     ours = document.get("history") == key.fingerprint
     if ours and not hmac.compare_digest(str(document.get("signature")).encode(), _signature(document, key).encode()):
         raise UsageError(
@@ -136,7 +143,7 @@ def look_at(path: Path, key: HistoryKey) -> Found:
             code="plan_signature",
         )
     try:
-        return Found(plan_as_json.saved_plan(document), document, ours)
+        return Found(plan_as_json.saved_plan(document), document, ours, shown_path(path), digest(content))
     except (ValidationError, RecursionError):
         raise _no_plan(path, "parts of one are missing or odd") from None
 
