@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from iea_fleet.cli.options import Format, FormatOption, StateOption, VerboseOption, state_dir
+from iea_fleet.cli.options import Format, StateOption, VerboseOption, state_dir
+
+
+class ShowFormat(StrEnum):
+    """How one run is shown."""
+
+    TABLE = "table"
+    JSON = "json"
+    MD = "md"
+
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -21,7 +31,9 @@ def show(
             metavar="RUN", help="The run's id, or its beginning; `last` is the latest. Or the file of a saved plan."
         ),
     ],
-    form: FormatOption = Format.TABLE,
+    form: Annotated[
+        ShowFormat, typer.Option("--format", help="table for people, json for programs, md for a report to keep.")
+    ] = ShowFormat.TABLE,
     verbose: VerboseOption = False,
     state: StateOption = None,
 ) -> None:
@@ -31,10 +43,13 @@ def show(
     from iea_fleet.history import History
     from iea_fleet.model.matrix import Matrix
     from iea_fleet.reports.as_json import document
+    from iea_fleet.reports.run_as_markdown import run_markdown
     from iea_fleet.reports.run_as_text import run_text
 
     if _is_plan(run):
-        _show_plan(Path(run), form, state)
+        if form is ShowFormat.MD:
+            raise UsageError("a plan is shown as a table or as json, not as md", "leave --format out")
+        _show_plan(Path(run), Format(form.value), state)
         return
     with History.open(state_dir(state)) as history:
         latest = history.runs(1) if run == "last" else ()
@@ -42,8 +57,11 @@ def show(
             raise UsageError("the history knows no run yet", "plan, apply, drift and status make one")
         record = latest[0] if latest else history.run(run)
         matrix = Matrix(history.rows(record.run.id), dict(record.offices))
-    if form is Format.JSON:
-        print_json(document(record.run, matrix))
+        waves = history.waves(record.run.id)
+    if form is ShowFormat.JSON:
+        print_json(document(record.run, matrix, waves))
+    elif form is ShowFormat.MD:
+        typer.echo(run_markdown(record, matrix, waves), nl=False)
     else:
         console().print(run_text(record, matrix, verbose=verbose))
 

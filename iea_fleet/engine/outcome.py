@@ -13,9 +13,13 @@ from iea_fleet.model.run import Memory
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one workstation. ``replaced`` are the files that a transaction wrote and kept."""
+    """What came of one workstation. ``replaced`` are the files that a transaction wrote and kept.
+
+    ``wave`` is the number of the wave that it was pushed in, None where there are no waves.
+    """
 
     row: Row
     memories: Mapping[str, Memory] = field(default_factory=dict)
     plan: TargetPlan | None = None
     replaced: tuple[JournalFile, ...] = ()
+    wave: int | None = None

@@ -121,6 +121,7 @@ MIGRATIONS: Final = (
             "ALTER TABLE runs ADD COLUMN asked JSON",
         ),
     ),
+    Migration("0006 the waves of a run", ("ALTER TABLE outcomes ADD COLUMN wave INTEGER",)),
 )
 
 

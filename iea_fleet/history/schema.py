@@ -69,6 +69,7 @@ outcomes = Table(
     Column("reason_code", Text, nullable=False),
     Column("ended_at", UtcDateTime, nullable=False),
     Column("cells", JSON, nullable=False),
+    Column("wave", Integer),
 )
 """What happened on one workstation in one run."""
 

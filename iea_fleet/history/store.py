@@ -112,16 +112,17 @@ class History:
         row: Row,
         memories: Mapping[str, Memory] | None = None,
         replaced: Sequence[JournalFile] = (),
+        wave: int | None = None,
     ) -> None:
         """Keep what happened on one workstation; when this returns it is on disk.
 
         ``memories`` maps addresses of resources to what was written or seen right just now, ``replaced`` are the
-        files that a transaction wrote. A second outcome of the
+        files that a transaction wrote, ``wave`` is the number of the wave it was pushed in. A second outcome of the
         same workstation in the same run takes the place of the first.
         """
         now = dt.datetime.now(dt.UTC)
         inventory = self._inventory_of(run_id)
-        outcome = outcome_values(run_id, row, now)
+        outcome = {**outcome_values(run_id, row, now), "wave": wave}
         states = state_values(inventory, run_id, row, now)
         kept = [
             {
@@ -219,6 +220,13 @@ class History:
                 Row(found["workstation"], found["office"], cells_from_json(found["cells"]))
                 for found in connection.execute(wanted).mappings()
             )
+
+    def waves(self, run_id: str) -> dict[str, int]:
+        """The wave in which each workstation of a run (its whole id) was pushed; none for a run without waves."""
+        table = schema.outcomes
+        wanted = select(table.c.workstation, table.c.wave).where(table.c.run_id == run_id, table.c.wave.is_not(None))
+        with self._reading() as connection:
+            return {found.workstation: found.wave for found in connection.execute(wanted)}
 
     def last_rows(self, inventory: str, targets: Iterable[Target]) -> tuple[Row, ...]:
         """What is last known of these workstations, in their order; see ``last_state`` for what that means."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final, Literal
@@ -55,6 +55,8 @@ class RunPart:
     """How many workstations the run was for."""
     files: dict[str, str]
     """Each file that was read, and its digest."""
+    git_commit: str | None
+    """The commit of the repository in which the inventory stands; null when it stands in none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ class WorkstationPart:
     status: Status
     reason: str
     reason_code: str
+    wave: int | None
+    """The number of the wave it was pushed in, in `show`; null where there are no waves."""
     cells: tuple[CellPart, ...]
 
 
@@ -155,13 +159,16 @@ class RunsDocument:
     runs: tuple[RecordPart, ...]
 
 
-def document(run: Run, matrix: Matrix) -> dict[str, Any]:
-    """The document of a run, ready for ``json.dumps``. Workstations stand in the order of the matrix."""
+def document(run: Run, matrix: Matrix, waves: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """The document of a run, ready for ``json.dumps``. Workstations stand in the order of the matrix.
+
+    ``waves`` is the number of the wave of each workstation.
+    """
     filled = RunDocument(
         schema=SCHEMA,
         run=_run(run),
         summary=matrix.summary(),
-        workstations=tuple(_workstation(row) for row in matrix.rows),
+        workstations=tuple(_workstation(row, (waves or {}).get(row.workstation)) for row in matrix.rows),
     )
     written: dict[str, Any] = _adapter().dump_python(filled, mode="json")
     return written
@@ -220,10 +227,11 @@ def _run(run: Run) -> RunPart:
         exit_code=run.exit_code,
         selected=run.selected,
         files={str(whole(path)): digest for path, digest in run.files.items()},
+        git_commit=run.git_commit,
     )
 
 
-def _workstation(row: Row) -> WorkstationPart:
+def _workstation(row: Row, wave: int | None) -> WorkstationPart:
     worst = row.worst_cell
     return WorkstationPart(
         name=row.workstation,
@@ -231,6 +239,7 @@ def _workstation(row: Row) -> WorkstationPart:
         status=row.status,
         reason=str(whole(worst.reason)) if worst else "",
         reason_code=worst.reason_code if worst else "",
+        wave=wave,
         cells=tuple(cell_part(cell) for cell in row.cells),
     )
 

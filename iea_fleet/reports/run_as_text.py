@@ -34,6 +34,7 @@ def run_text(
         "command": run.command,
         "inventory": run.inventory,
         "playbook": run.playbook,
+        "commit": run.git_commit or "",
         "started": f"{moment(run.started_at, zone)} by {run.user} on {run.host}",
         "took": _took(run),
         "exit code": "" if run.exit_code is None else str(run.exit_code),

@@ -74,7 +74,7 @@ def test_a_history_that_nobody_touched_holds(tmp_path: Path):
         ("DELETE FROM replacements WHERE run_id LIKE '%2'", "record 9 (/iea/connexion.properties of a in run"),
         ("DELETE FROM runs WHERE id LIKE '%2'", "record 7 (begin of run 20261121-080000-0002) was removed"),
         (
-            "INSERT INTO outcomes SELECT run_id, 'c', '', 'bad', '', '', ended_at, cells FROM outcomes LIMIT 1",
+            "INSERT INTO outcomes SELECT run_id, 'c', '', 'bad', '', '', ended_at, cells, 1 FROM outcomes LIMIT 1",
             "the outcome of c in run 20261120-080000-0001 has no record",
         ),
         ("DELETE FROM chain WHERE number = 4", "record 4 is missing"),

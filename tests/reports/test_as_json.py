@@ -47,6 +47,7 @@ def test_the_whole_document_of_a_run():
             "exit_code": 3,
             "selected": 2,
             "files": {"inventory.yml": "sha256:" + "0" * 64},
+            "git_commit": None,
         },
         "summary": {"drifted": 1},
         "workstations": [
@@ -56,6 +57,7 @@ def test_the_whole_document_of_a_run():
                 "status": "drifted",
                 "reason": DRIFTED.reason,
                 "reason_code": "drifted",
+                "wave": None,
                 "cells": [
                     {
                         "address": "server_connection",
