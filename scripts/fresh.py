@@ -11,7 +11,12 @@ from iea_fleet.cli.main import COMMANDS
 from iea_fleet.engine.schemas import documents
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUPS = {"trust": ("scan", "add", "list", "remove"), "lab": ("up", "down", "status", "break", "mend")}
+GROUPS = {
+    "leases": ("INVENTORY list", "INVENTORY break"),
+    "trust": ("scan", "add", "list", "remove"),
+    "runs": ("verify", "prune"),
+    "lab": ("up", "down", "status", "break", "mend"),
+}
 PLAIN = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "_TYPER_STANDARD_TRACEBACK": "1"}
 
 
@@ -26,9 +31,9 @@ def commands() -> str:
     """The reference of the command line."""
     parts = ["# Commands", "", "Made from `--help` by `make schemas`; do not edit.", ""]
     for name in COMMANDS:
-        for command in ((name,), *((name, verb) for verb in GROUPS.get(name, ()))):
+        for command in ((name,), *((name, *verb.split()) for verb in GROUPS.get(name, ()))):
             parts += [
-                f"{'#' * (1 + len(command))} iea-fleet {' '.join(command)}",
+                f"{'#' * min(3, 1 + len(command))} iea-fleet {' '.join(command)}",
                 "",
                 "```text",
                 help_of(*command),
