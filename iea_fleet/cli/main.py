@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "validate": "Check the files: every mistake, with its place.",
     "plan": "Show what would change; nothing is touched.",
     "apply": "Push what differs, read it back, show the matrix.",
+    "resume": "Carry on an apply that was stopped or killed.",
     "drift": "Compare with the files; exit 3 when something differs.",
     "status": "The matrix: settings, servers, tray state, version.",
     "rollback": "Put back what a run replaced.",

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from iea_fleet.cli.output import complain, console
-from iea_fleet.engine.events import Listener
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.reports.safe import printable
 
@@ -24,26 +23,35 @@ class PlainLines:
     """A line for each workstation that is done with."""
 
     def __init__(self) -> None:
-        self._done = 0
+        self._done = set[str]()
         self._total = 0
 
     def begun(self, total: int) -> None:
         """Remember how many there are."""
-        self._total, self._done = total, 0
+        self._total, self._done = total, set()
 
     def entered(self, workstation: str) -> None:
         """Nothing: a log has no use for it."""
 
     def finished(self, outcome: Outcome) -> None:
         """Its status, and why."""
-        self._done += 1
         row = outcome.row
+        self._done.add(row.workstation)
         reason = row.worst_cell.reason if row.worst_cell else ""
-        complain(f"[{self._done}/{self._total}] {row.workstation}: {row.status}" + (f": {reason}" if reason else ""))
+        place = f"[{len(self._done)}/{self._total}]"
+        complain(f"{place} {row.workstation}: {row.status}" + (f": {reason}" if reason else ""))
 
     def stopping(self) -> None:
         """What Ctrl-C does."""
         complain("interrupted: finishing the workstations in hand, starting no other; once more stops at once")
+
+    def told(self, sentence: str) -> None:
+        """The sentence."""
+        complain(sentence)
+
+    def aside(self) -> AbstractContextManager[object]:
+        """Room for a question."""
+        return nullcontext()
 
 
 class LiveBar:
@@ -53,6 +61,7 @@ class LiveBar:
         self._progress = progress
         self._task = progress.add_task("", total=None)
         self._in_hand: dict[str, None] = {}
+        self._done = set[str]()
         self._lock = threading.Lock()
 
     def begun(self, total: int) -> None:
@@ -69,8 +78,8 @@ class LiveBar:
         """One step further."""
         with self._lock:
             self._in_hand.pop(outcome.row.workstation, None)
+            self._done.add(outcome.row.workstation)
             self._show()
-        self._progress.advance(self._task)
 
     def stopping(self) -> None:
         """What Ctrl-C does."""
@@ -78,14 +87,27 @@ class LiveBar:
             "interrupted: finishing the workstations in hand, starting no other; once more stops at once"
         )
 
+    def told(self, sentence: str) -> None:
+        """The sentence, above the bar."""
+        self._progress.console.print(printable(sentence))
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Room for a question: the bar is taken away meanwhile."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
+
     def _show(self) -> None:
         names = list(self._in_hand)
         text = ", ".join(names[:_SHOWN]) + (f" +{len(names) - _SHOWN}" if len(names) > _SHOWN else "")
-        self._progress.update(self._task, description=printable(text))
+        self._progress.update(self._task, description=printable(text), completed=len(self._done))
 
 
 @contextmanager
-def progress() -> Iterator[Listener]:
+def progress() -> Iterator[PlainLines | LiveBar]:
     """A listener for this terminal, or for the log that stands in its place."""
     if not sys.stderr.isatty():
         yield PlainLines()

@@ -26,6 +26,10 @@ class Listener(Protocol):
         """The operator asked to stop: what is in hand is finished, no other is started."""
         ...
 
+    def told(self, sentence: str) -> None:
+        """Something about the rollout as a whole: a wave begins, the budget, a pause."""
+        ...
+
 
 class Silence:
     """A listener that says nothing."""
@@ -40,4 +44,7 @@ class Silence:
         """Nothing."""
 
     def stopping(self) -> None:
+        """Nothing."""
+
+    def told(self, sentence: str) -> None:
         """Nothing."""

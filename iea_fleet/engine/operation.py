@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import getpass
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from iea_fleet.core import planner
+from iea_fleet.core import only, planner
+from iea_fleet.core.budget import Budget
 from iea_fleet.core.exit_code import exit_code
 from iea_fleet.core.selectors import select
-from iea_fleet.engine import clock, reach, saved_plan
+from iea_fleet.engine import clock, reach, resume, saved_plan
 from iea_fleet.engine.apply import Push
+from iea_fleet.engine.course import STEADY, Course, Pace
 from iea_fleet.engine.events import Listener
 from iea_fleet.engine.git_commit import commit_of
 from iea_fleet.engine.lease import Leases
@@ -23,9 +26,10 @@ from iea_fleet.engine.options import Options
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.engine.reviewed import Reviewed, held_against
 from iea_fleet.engine.rollout import Rollout, Work
-from iea_fleet.engine.saved_plan import Found
+from iea_fleet.engine.saved_plan import Found, from_folder
 from iea_fleet.engine.trust import TrustStore
-from iea_fleet.errors import IeaFleetError
+from iea_fleet.engine.waves import Waves
+from iea_fleet.errors import IeaFleetError, UsageError
 from iea_fleet.history import History, new_run_id
 from iea_fleet.model.matrix import Matrix, Row
 from iea_fleet.model.plan import Plan, TargetPlan
@@ -68,6 +72,8 @@ class Operation:
     memories: Mapping[str, Mapping[str, Memory]]
     _rollout: Rollout | None = field(default=None, init=False)
     _stopped: bool = field(default=False, init=False)
+    _continues: str | None = field(default=None, init=False)
+    _plan_file: Path | None = field(default=None, init=False)
 
     @classmethod
     def open(cls, options: Options, command: Command) -> Self:
@@ -132,11 +138,31 @@ class Operation:
         narrowed = bool(self.options.limit)
         self.targets, held = held_against(found.saved, self.loaded, self.targets, narrowed=narrowed)
         self.loaded = replace(self.loaded, files={**self.loaded.files, found.shown: found.digest})
+        self._plan_file = Path(found.shown)
         return held
 
-    def apply(self, listener: Listener, reviewed: Reviewed | None = None) -> Result:
-        """Push to every selected workstation; after ``reviewed`` exactly what its plan says, and nowhere else."""
-        run = self._run()
+    def only(self, words: Collection[str]) -> None:
+        """Narrow this operation to the workstations whose last known state one of the words means; to none, perhaps."""
+        names = only.picked(self.history.last_rows(self.loaded.name, self.targets), words)
+        self.targets = [target for target in self.targets if target.name in names]
+
+    def carry_on(self, from_: resume.Continuation, *, with_changes: bool) -> list[str]:
+        """Narrow this operation to what a run left; what has changed since then, in words. UsageError."""
+        changed = resume.changed_files(from_.asked.files, from_folder(self.loaded.files, self.loaded.folder))
+        if not with_changes:
+            resume.refuse_changes(from_.run, changed)
+        self.targets = [target for target in self.targets if target.name in from_.left]
+        gone = set(from_.left) - {target.name for target in self.targets}
+        if not self.targets:
+            raise UsageError(f"nothing that run {from_.run.id} left is in the files any more", "run iea-fleet plan")
+        self._continues = from_.run.id
+        return changed + [f"{name} is not in the files any more" for name in sorted(gone)]
+
+    def apply(self, listener: Listener, reviewed: Reviewed | None = None, pace: Pace = STEADY) -> Result:
+        """Push to every selected workstation in waves; after ``reviewed`` exactly what its plan says, nowhere else."""
+        fingerprint = self.history.key.fingerprint
+        asked = resume.asked_for(self.options, self.loaded, self.targets, self._plan_file, pace, fingerprint)
+        run = replace(self._run(), asked=asked, continues=self._continues)
         plans = reviewed.plans if reviewed else {}
 
         def work(session: Session, target: Target) -> Outcome:
@@ -145,7 +171,9 @@ class Operation:
             return Push(session, target, playbook, memories, self.leases, run.id, said_yes_to).carry_out()
 
         known = {name: Outcome(row) for name, row in reviewed.known.items()} if reviewed else {}
-        return self._carry_out(run, work, known, listener, read_only=False, recorded=True)
+        rollout = self.loaded.playbook.rollout
+        course = Course(rollout.waves, Budget(rollout, len(self.targets)), pace)
+        return self._carry_out(run, work, known, listener, course, read_only=False, recorded=True)
 
     def visit(
         self,
@@ -161,33 +189,44 @@ class Operation:
         return self._carry_out(run, work_of(run.id), known or {}, listener, read_only=read_only, recorded=recorded)
 
     def _carry_out(
-        self, run: Run, work: Work, known: Mapping[str, Outcome], listener: Listener, *, read_only: bool, recorded: bool
+        self,
+        run: Run,
+        work: Work,
+        known: Mapping[str, Outcome],
+        listener: Listener,
+        course: Course | None = None,
+        *,
+        read_only: bool,
+        recorded: bool,
     ) -> Result:
-        """One pass over the selected workstations; ``known`` ones are not connected to."""
+        """One pass over the selected workstations, in waves if there is a course; ``known`` ones are not visited."""
         if recorded:
             self.history.begin(run, self.loaded.offices)
 
         def record(outcome: Outcome) -> None:
             if recorded:
-                self.history.record(run.id, outcome.row, outcome.memories, outcome.replaced)
+                self.history.record(run.id, outcome.row, outcome.memories, outcome.replaced, outcome.wave)
 
-        options = self.options
-        self._rollout = Rollout(work, record, listener, read_only, options.concurrency, options.debug)
+        options, budget = self.options, course.budget if course else None
+        self._rollout = rollout = Rollout(work, record, listener, read_only, options.concurrency, options.debug, budget)
         if self._stopped:
-            self._rollout.stop()
-        outcomes, visited = dict(known), []
+            rollout.stop()
+        visited = []
+        listener.begun(len(self.targets))
         for target in self.targets:
             if row := reach.without_connection(target):
-                outcomes[target.name] = Outcome(row)
-            elif target.name not in outcomes:
+                rollout.finish(Outcome(row))
+            elif target.name in known:
+                rollout.finish(known[target.name])
+            else:
                 visited.append(target)
-        listener.begun(len(self.targets))
-        for outcome in outcomes.values():
-            record(outcome)
-            listener.finished(outcome)
-        self._rollout.run(visited, self._reaches(visited))
-        outcomes.update(self._rollout.outcomes)
-        return self._result(run, outcomes, recorded=recorded)
+        reaches = self._reaches(visited)
+        if course is not None:
+            Waves(rollout, course, reaches).visit(visited)
+        else:
+            rollout.visit(visited, reaches)
+        rollout.end(visited)
+        return self._result(run, rollout.outcomes, recorded=recorded)
 
     def _reaches(self, targets: Sequence[Target]) -> dict[str, Reach | IeaFleetError]:
         if not targets:
@@ -209,6 +248,7 @@ class Operation:
             selected=len(self.targets),
             files=self.loaded.files,
             git_commit=commit_of(self.loaded.folder),
+            inventory_file=str(self.options.inventory.absolute()),
         )
 
     def _result(self, run: Run, outcomes: Mapping[str, Outcome], *, recorded: bool) -> Result:

@@ -1,6 +1,7 @@
 """Many workstations at once: a worker for each one that has answered, none for those that have not.
 
-Each outcome is on disk before it is told. One workstation's surprise stays its own.
+Each outcome is on disk before it is told, and counts against the budget before another workstation is begun. One
+workstation's surprise stays its own.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
 
-from iea_fleet.core import matrix
+from iea_fleet.core import matrix, waves
+from iea_fleet.core.budget import Budget
 from iea_fleet.engine import clock
 from iea_fleet.engine.events import Listener
 from iea_fleet.engine.outcome import Outcome
@@ -24,11 +28,16 @@ from iea_fleet.transports.ssh import open_session
 
 Work = Callable[[Session, Target], Outcome]
 Record = Callable[[Outcome], None]
+Reaches = Mapping[str, Reach | IeaFleetError]
 
 
 @dataclass
 class Rollout:
-    """One pass over targets that have a way in. ``record`` puts an outcome on disk and returns when it is there."""
+    """Visits to targets that have a way in. ``record`` puts an outcome on disk and returns when it is there.
+
+    ``visit`` takes one wave, and may be called again; ``end`` comes last. With a ``budget`` the rollout ends by itself
+    when it is spent. ``wave`` is the number of the one that goes on, for the record.
+    """
 
     work: Work
     record: Record
@@ -36,76 +45,85 @@ class Rollout:
     read_only: bool
     concurrency: int
     debug: bool
+    budget: Budget | None = None
+    wave: int | None = None
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _stopped: threading.Event = field(default_factory=threading.Event)
+    _interrupted: bool = False
+    _why: tuple[str, str] | None = None
     _doorway: Doorway | None = None
     _fault: HistoryError | None = None
+    # A SimpleQueue alone can be put into by a signal handler while its own thread waits at it.
+    _bell: SimpleQueue[None] = field(default_factory=SimpleQueue)
 
     def stop(self) -> None:
         """Finish what is in hand and start no other. Safe in a signal handler."""
-        if not self._stopped.is_set():
-            self._stopped.set()
-            if self._doorway is not None:
-                self._doorway.close()
+        if not self._interrupted:
+            self._interrupted = True
+            self.halt("the run was interrupted before this workstation was begun", "interrupted")
             self.listener.stopping()
 
+    def halt(self, reason: str, reason_code: str) -> None:
+        """Begin no other workstation; those that were not begun are skipped for this reason, the first one given."""
+        self._why = self._why or (reason, reason_code)
+        if self._doorway is not None:
+            self._doorway.close()
+        self._bell.put(None)
+
     @property
-    def stopped(self) -> bool:
-        """Whether somebody asked to stop."""
-        return self._stopped.is_set()
+    def halted(self) -> bool:
+        """Whether no other workstation is begun."""
+        return self._why is not None
 
-    def run(self, targets: Sequence[Target], reaches: Mapping[str, Reach | IeaFleetError]) -> None:
-        """Visit every target; ``outcomes`` has each of them in the end, also those that were not begun.
+    def rest(self, seconds: float) -> None:
+        """Wait, but not longer than until the rollout is halted."""
+        if not self.halted:
+            with suppress(Empty):
+                self._bell.get(timeout=seconds)
 
-        HistoryError when an outcome could not be put on disk; then no other workstation was begun.
+    def visit(self, targets: Sequence[Target], reaches: Reaches, wanted: int | None = None) -> None:
+        """Visit targets, in any order, until ``wanted`` of them were reached and worked on; all of them without it.
+
+        With it, those that come first are asked first, and those beyond are left for later. A target that was offline
+        before and still is keeps its outcome.
         """
         by_name = {target.name: target for target in targets}
-        slots = threading.BoundedSemaphore(self.concurrency)
-        for name, reach in reaches.items():
-            if isinstance(reach, IeaFleetError):
-                self._finish(_failed(by_name[name], reach))
+        needed = len(targets) if wanted is None else wanted
+        hands = _Hands(self.concurrency, needed)
+        ways = [reach for target in targets if isinstance(reach := reaches[target.name], Reach)]
+        for target in targets:
+            if isinstance(error := reaches[target.name], IeaFleetError):
+                self.finish(_failed(target, error))
         with (
-            Doorway(ahead=self.concurrency) as self._doorway,
+            Doorway(ahead=min(needed, self.concurrency)) as self._doorway,
             ThreadPoolExecutor(self.concurrency, thread_name_prefix="workstation") as workers,
         ):
-            running: list[Future[None]] = []
-            for reach, entrance in self._doorway.admit(reach for reach in reaches.values() if isinstance(reach, Reach)):
+            admitted = self._doorway.admit(ways)
+            while not self.halted and hands.free() and (came := next(admitted, None)) is not None:
+                reach, entrance = came
                 target = by_name[reach.workstation]
                 if isinstance(entrance, IeaFleetError):
-                    self._finish(_failed(target, entrance))
-                    continue
-                slots.acquire()
-                running.append(workers.submit(self._visit, target, reach, entrance, slots))
-            for one in running:
-                one.result()
+                    hands.done += self._turned_away(target, entrance)
+                else:
+                    hands.take(workers.submit(self._visit, target, reach, entrance))
+            hands.empty()
+        self._doorway = None
+
+    def end(self, targets: Sequence[Target]) -> None:
+        """Tell of those that were not begun. HistoryError when an outcome could not be put on disk."""
+        self.wave = None
         if self._fault is not None:
             raise self._fault
         for target in targets:
             if target.name not in self.outcomes:
-                reason = "the run was interrupted before this workstation was begun"
-                self._finish(Outcome(matrix.whole(target, Status.SKIPPED, reason, "interrupted")))
+                assert self._why is not None
+                self.finish(Outcome(matrix.whole(target, Status.SKIPPED, *self._why)))
+        if self._fault is not None:
+            raise self._fault
 
-    def _visit(self, target: Target, reach: Reach, entrance: Entrance, slots: threading.BoundedSemaphore) -> None:
-        try:
-            if self.stopped:
-                entrance.close()
-                return
-            self.listener.entered(target.name)
-            try:
-                with open_session(reach, entrance, read_only=self.read_only) as session:
-                    outcome = self.work(session, target)
-            except IeaFleetError as error:
-                outcome = _failed(target, error)
-            except Exception as surprise:  # noqa: BLE001 - a surprise on one workstation is that workstation's failure
-                if self.debug:
-                    traceback.print_exception(surprise)
-                outcome = _surprised(target, surprise)
-            self._finish(outcome)
-        finally:
-            slots.release()
-
-    def _finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: Outcome) -> None:
+        """Put an outcome on disk, tell it, and count it."""
+        outcome = replace(outcome, wave=self.wave)
         try:
             self.record(outcome)
         except HistoryError as error:
@@ -114,7 +132,89 @@ class Rollout:
             self.stop()
         with self._lock:
             self.outcomes[outcome.row.workstation] = outcome
+            said = self._spend(outcome)
             self.listener.finished(outcome)
+            if said:
+                self.listener.told(said)
+
+    def _spend(self, outcome: Outcome) -> str:
+        """Count an outcome, and halt when the budget is spent; what is to be said about it."""
+        if self.budget is None:
+            return ""
+        before = self.budget
+        self.budget = now = before.after(outcome.row, written=bool(outcome.replaced))
+        if now.spent and not self.halted:
+            self.halt(f"the rollout stopped before this workstation was begun: {now.spent}", "budget_spent")
+            return f"the budget is spent: {now.spent}; finishing those in hand, starting no other"
+        if now.failed - before.failed:
+            return f"budget: {now.failed_in_words}"
+        if now.offline - before.offline and now.rollout.max_offline is not None:
+            return f"budget: {now.offline_in_words}"
+        return ""
+
+    def _turned_away(self, target: Target, error: IeaFleetError) -> bool:
+        """Finish a target that let nobody in. Whether that says something about the push."""
+        outcome = _failed(target, error)
+        known = self.outcomes.get(target.name)
+        if known is None or not (is_offline(known) and is_offline(outcome)):
+            self.finish(outcome)
+        return waves.is_canary(outcome.row)
+
+    def _visit(self, target: Target, reach: Reach, entrance: Entrance) -> bool:
+        """Work on one target. Whether it says something about the push."""
+        if self.halted:
+            entrance.close()
+            return False
+        self.listener.entered(target.name)
+        try:
+            with open_session(reach, entrance, read_only=self.read_only) as session:
+                outcome = self.work(session, target)
+        except IeaFleetError as error:
+            outcome = _failed(target, error)
+        except Exception as surprise:  # noqa: BLE001 - a surprise on one workstation is that workstation's failure
+            if self.debug:
+                traceback.print_exception(surprise)
+            outcome = _surprised(target, surprise)
+        self.finish(outcome)
+        return waves.is_canary(outcome.row)
+
+
+@dataclass
+class _Hands:
+    """The workers of one wave: how many are at work, and how many of the ``needed`` visits are ``done``."""
+
+    most: int
+    needed: int
+    done: int = 0
+    _busy: int = 0
+    _ended: SimpleQueue[Future[bool]] = field(default_factory=SimpleQueue)
+
+    def take(self, visit: Future[bool]) -> None:
+        """Count a visit that begins."""
+        self._busy += 1
+        visit.add_done_callback(self._ended.put)
+
+    def free(self) -> bool:
+        """Wait until another visit may begin; False when no other one is needed."""
+        while self._busy == self.most or (self._busy and self.done + self._busy >= self.needed):
+            self._lay_down()
+        while not self._ended.empty():
+            self._lay_down()
+        return self.done < self.needed
+
+    def empty(self) -> None:
+        """Wait until all visits have ended."""
+        while self._busy:
+            self._lay_down()
+
+    def _lay_down(self) -> None:
+        self.done += self._ended.get().result()
+        self._busy -= 1
+
+
+def is_offline(outcome: Outcome) -> bool:
+    """Whether a workstation could not be connected to."""
+    return any(cell.status is Status.OFFLINE for cell in outcome.row.cells)
 
 
 def _failed(target: Target, error: IeaFleetError) -> Outcome:

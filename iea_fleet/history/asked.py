@@ -23,5 +23,5 @@ def from_json(document: Mapping[str, Any] | None) -> Asked | None:
     if document is None:
         return None
     known = {name: document[name] for name in Asked.__dataclass_fields__ if name in document}
-    known |= {name: tuple(known[name]) for name in ("workstations", "limit", "waves") if name in known}
+    known |= {name: tuple(known[name]) for name in ("workstations", "limit") if name in known}
     return Asked(**{**known, "owner": Owner(**document["owner"])})

@@ -19,7 +19,7 @@ class Asked:
     """How an apply was asked for, for the run that continues it.
 
     ``playbook_file`` and ``plan_file`` are absolute paths; ``files`` maps each file that was read, named as from the
-    inventory's folder, to its digest. ``waves`` holds the sizes of the waves, the two others are seconds.
+    inventory's folder, to its digest. ``wave_pause`` and ``wait_offline`` are seconds.
     """
 
     owner: Owner
@@ -28,7 +28,6 @@ class Asked:
     playbook_file: str | None = None
     plan_file: str | None = None
     limit: tuple[str, ...] = ()
-    waves: tuple[int, ...] = ()
     wave_pause: float = 0.0
     wait_offline: float = 0.0
     confirm_waves: bool = False

@@ -82,3 +82,10 @@ def inventory(lab: RunningLab, name: str, *changes: tuple[str, str]) -> Path:
 def port(lab: RunningLab, workstation: str) -> int:
     """Where a workstation is reached."""
     return lab.info.workstation(workstation).port
+
+
+def playbook(lab: RunningLab, name: str, **rollout: object) -> Path:
+    """A playbook beside the lab's inventory that asks for everything declared, with this rollout."""
+    path = lab.directory / f"{name}.yml"
+    path.write_text(yaml.safe_dump({"version": 1, "name": name, "rollout": rollout}), encoding="utf-8")
+    return path

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from command_line import CommandLine, Ran
-from lab_files import inventory, left_behind, put_right, settings
+from lab_files import inventory, left_behind, playbook, put_right, settings
 from labs import RunningLab, running_lab
 
 SLOW = "slow=30"
@@ -40,7 +40,8 @@ def test_one_interrupt_finishes_what_is_in_hand_and_begins_no_other(
     before = settings(lab)
     for name in lab.names:
         lab.break_(name, SLOW)
-    arguments = ("apply", lab.inventory, "--yes", "--concurrency", "2", "--format", "json")
+    together = playbook(lab, "together", waves=["100%"])
+    arguments = ("apply", lab.inventory, together, "--yes", "--concurrency", "2", "--format", "json")
     with cli.started(*arguments) as process:
         first = read_lines(process, 2)
         process.send_signal(number)
@@ -72,7 +73,8 @@ def test_a_second_interrupt_stops_at_once_and_leaves_whole_files(cli: CommandLin
     before = settings(lab)
     for name in lab.names:
         lab.break_(name, "slow=1000")
-    with cli.started("apply", lab.inventory, "--yes", "--concurrency", "2") as process:
+    together = playbook(lab, "together", waves=["100%"])
+    with cli.started("apply", lab.inventory, together, "--yes", "--concurrency", "2") as process:
         # Nothing is told before the first workstation is done with: the lab's journal says that somebody is in.
         wait_for_a_client(lab)
         process.send_signal(signal.SIGINT)

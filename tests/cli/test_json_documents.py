@@ -47,7 +47,10 @@ def test_stdout_is_one_document_of_the_schema(documents: dict[str, Ran], command
 @pytest.mark.parametrize("command", COMMANDS)
 def test_progress_is_on_stderr_one_line_a_workstation(documents: dict[str, Ran], command: str) -> None:
     ran = documents[command]
-    lines = ran.err.splitlines()
+    lines = [line for line in ran.err.splitlines() if line.startswith("[")]
+    others = [line for line in ran.err.splitlines() if not line.startswith("[")]
+    assert all(line.startswith(("wave ", "budget: ")) for line in others)
+    assert bool(others) is (command == "apply"), "only a push goes in waves"
     assert [line.partition("]")[0] for line in lines] == [f"[{number}/6" for number in range(1, 7)]
     told = {line.split()[1].rstrip(":"): line.split()[2].rstrip(":") for line in lines}
     assert told == ran.statuses

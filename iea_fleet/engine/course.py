@@ -1,0 +1,33 @@
+"""How a rollout goes about it: waves and a budget, the pauses between waves, and waiting for who is switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from iea_fleet.core.budget import Budget
+
+Confirm = Callable[[int, int, int], bool]
+"""Asked before each wave but the first: its number, of how many, and its workstations. False ends the rollout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What the operator asked for. ``wave_pause`` and ``wait_offline`` are seconds; ``confirm`` lets a wave begin."""
+
+    wave_pause: float = 0.0
+    wait_offline: float = 0.0
+    confirm: Confirm | None = None
+
+
+STEADY = Pace()
+"""Wave after wave, and nobody is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The way of one rollout: the shares of its waves, what may go wrong, and the operator's pace."""
+
+    shares: tuple[int | str, ...]
+    budget: Budget
+    pace: Pace = STEADY
