@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 from pathlib import Path
 
 import asyncssh
@@ -239,6 +240,20 @@ def test_a_file_that_is_no_plan_is_not_overwritten_and_nobody_is_asked(cli: Comm
     assert "[1/6]" not in ran.err
     assert office.inventory.read_bytes() == content
     assert cli.run("plan", office.inventory, "-o", cli.home / "no" / "p.json").exit_code == 2
+
+
+def test_a_plan_that_was_interrupted_is_not_kept(cli: CommandLine, office: RunningLab) -> None:
+    for name in office.names:
+        office.break_(name, "slow=300")
+    file = cli.home / "p.json"
+    with cli.started("plan", office.inventory, "-o", file, "--concurrency", "1") as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, first + err
+    assert f"interrupted, so the plan is not whole; {file} was not written" in err
+    assert not file.exists()
 
 
 def test_a_secret_is_in_no_plan(cli: CommandLine, office: RunningLab) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 from drawn_plans import ADDRESS, TICK, changing, document, holder, paths, saved, unreached
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iea_fleet.engine import saved_plan
@@ -77,6 +78,7 @@ ODD = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PATHS), ODD)
 def test_any_other_value_anywhere_is_refused(signed: tuple[Path, bytes], steps: Any, odd: Any) -> None:
     path, content = signed
@@ -126,6 +128,7 @@ def _added(edited: Any, steps: Any) -> None:
         within["another"] = None
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_cut_off_anywhere_it_is_refused(signed: tuple[Path, bytes], data: st.DataObject) -> None:
     path, content = signed
@@ -215,6 +218,20 @@ def test_anything_else_is_left_where_it_is(tmp_path: Path, content: bytes) -> No
     assert path.read_bytes() == content
 
 
+def test_on_a_full_disk_the_old_plan_stays(file: Path) -> None:
+    old = file.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(UsageError, match=r"cannot be written to .*: File too large") as caught:
+            saved_plan.write(file, replace(PLAN, commit=None), KEY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.code == "plan_not_written"
+    assert file.read_bytes() == old
+    assert sorted(entry.name for entry in file.parent.iterdir()) == ["p.json"]
+
+
 def test_folders_links_and_pipes_are_left_where_they_are(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
@@ -227,6 +244,7 @@ def test_folders_links_and_pipes_are_left_where_they_are(tmp_path: Path) -> None
         saved_plan.check_place(tmp_path / "missing" / "p.json")
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
