@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 from sqlalchemy.engine import RowMapping
 
 from iea_fleet.errors import HistoryError, UsageError
-from iea_fleet.history import asked, audit, chain, schema
+from iea_fleet.history import audit, chain, facts, rows, schema
 from iea_fleet.history.codec import cells_from_json, storable
 from iea_fleet.history.dialect import BUSY_SECONDS, errors_in_words, for_writing, open_engine, upsert
 from iea_fleet.history.key import HistoryKey
@@ -30,8 +29,7 @@ _OUTCOME: Final = upsert(schema.outcomes)
 _CELL: Final = upsert(schema.cells, keep=frozenset({"seen_run_id", "seen_at", "seen"}))
 _MEMORY: Final = upsert(schema.memories)
 _REPLACEMENT: Final = upsert(schema.replacements)
-_KEY_FACT: Final = "fingerprint of the key"
-_NEAREST = 3
+_SHOWN = 3
 
 
 class History:
@@ -61,8 +59,8 @@ class History:
             with errors_in_words(path):
                 migrate(engine, path)
                 key = HistoryKey.open(state_dir)
-                _know_again(engine, key, path)
-                _begin_chain(engine)
+                facts.know_again(engine, key, path)
+                facts.begin_chain(engine)
         except HistoryError:
             engine.dispose()
             raise
@@ -81,22 +79,7 @@ class History:
 
     def begin(self, run: Run, offices: Mapping[str, str] | None = None) -> None:
         """Note that a run has started. ``offices`` maps each office to its title, for showing the run later."""
-        values = {
-            "id": run.id,
-            "command": run.command,
-            "inventory": run.inventory,
-            "playbook": run.playbook,
-            "started_at": run.started_at,
-            "user_name": storable(run.user),
-            "host_name": storable(run.host),
-            "selected": run.selected,
-            "files": dict(run.files),
-            "offices": dict(offices or {}),
-            "git_commit": run.git_commit,
-            "inventory_file": run.inventory_file and storable(run.inventory_file),
-            "continues": run.continues,
-            "asked": asked.as_json(run.asked),
-        }
+        values = rows.of_run(run, offices or {})
         entry = chain.begun(values)
 
         def work(connection: Connection) -> None:
@@ -124,29 +107,8 @@ class History:
         inventory = self._inventory_of(run_id)
         outcome = {**outcome_values(run_id, row, now), "wave": wave}
         states = state_values(inventory, run_id, row, now)
-        kept = [
-            {
-                "inventory": inventory,
-                "workstation": row.workstation,
-                "address": address,
-                "run_id": run_id,
-                "right_at": memory.right_at,
-                "settings": dict(memory.values),
-            }
-            for address, memory in (memories or {}).items()
-        ]
-
-        files = [
-            {
-                "run_id": run_id,
-                "workstation": row.workstation,
-                "path": file.path,
-                "before": file.before,
-                "after": file.after,
-                "backup": None if file.secret else file.backup,
-            }
-            for file in replaced
-        ]
+        kept = rows.of_memories(inventory, run_id, row.workstation, memories or {})
+        files = rows.of_files(run_id, row.workstation, replaced)
         entries = [chain.outcome(outcome), *map(chain.replaced, files)]
 
         def work(connection: Connection) -> None:
@@ -180,17 +142,19 @@ class History:
             select(schema.runs)
             .where(column.startswith(name, autoescape=True))
             .order_by(column.desc())
-            .limit(_NEAREST + 1)
+            .limit(_SHOWN + 1)
         )
         with self._reading() as connection:
             found = self._records(connection, starts_so)
             exact = [record for record in found if record.run.id == name]
             if not found or not name:
-                raise _no_such_run(name, list(connection.scalars(select(column).order_by(column.desc()).limit(1000))))
+                raise rows.no_such_run(
+                    name, list(connection.scalars(select(column).order_by(column.desc()).limit(1000)))
+                )
         if len(found) > 1 and not exact:
-            ids = ", ".join(record.run.id for record in found[:_NEAREST])
+            ids = ", ".join(record.run.id for record in found[:_SHOWN])
             raise UsageError(
-                f"several runs start with {name!r}: {ids}{' …' if len(found) > _NEAREST else ''}",
+                f"several runs start with {name!r}: {ids}{' …' if len(found) > _SHOWN else ''}",
                 "write more of the id",
                 code="several_runs",
             )
@@ -301,65 +265,4 @@ class History:
         counts: dict[str, dict[Status, int]] = {run["id"]: {} for run in found}
         for run_id, status, count in connection.execute(counted):
             counts[run_id][Status(status)] = count
-        return [_record(run, counts[run["id"]]) for run in found]
-
-
-def _know_again(engine: Engine, key: HistoryKey, path: Path) -> None:
-    """Hold the key against the fingerprint that the history keeps. HistoryError when it is another one."""
-    wanted = select(schema.facts.c.value).where(schema.facts.c.name == _KEY_FACT)
-    with engine.begin() as connection:
-        known = connection.scalar(wanted)
-    if known is None:
-        with for_writing(engine).begin() as connection:
-            known = connection.scalar(wanted)
-            if known is None:
-                connection.execute(insert(schema.facts).values(name=_KEY_FACT, value=key.fingerprint))
-                return
-    if known != key.fingerprint:
-        raise HistoryError(
-            f"the key beside the history {path} is not the one it was written with",
-            "put the right history.key back; a history and its key belong together",
-            code="history_key",
-        )
-
-
-def _begin_chain(engine: Engine) -> None:
-    """Begin the chain of a history that has none; a history that has one is only read."""
-    with engine.begin() as connection:
-        begun = audit.is_begun(connection)
-    if not begun:
-        with for_writing(engine).begin() as connection:
-            audit.begin(connection)
-
-
-def _record(found: RowMapping, counts: Mapping[Status, int]) -> RunRecord:
-    run = Run(
-        id=found["id"],
-        command=found["command"],
-        inventory=found["inventory"],
-        playbook=found["playbook"],
-        started_at=found["started_at"],
-        user=found["user_name"],
-        host=found["host_name"],
-        selected=found["selected"],
-        files=found["files"],
-        ended_at=found["ended_at"],
-        exit_code=found["exit_code"],
-        git_commit=found["git_commit"],
-        inventory_file=found["inventory_file"],
-        continues=found["continues"],
-        asked=asked.from_json(found["asked"]),
-    )
-    return RunRecord(run, {status: counts[status] for status in Status if status in counts}, found["offices"])
-
-
-def _no_such_run(name: str, ids: list[str]) -> UsageError:
-    """``ids``: the latest runs, newest first."""
-    if not ids:
-        return UsageError("the history knows no run yet", "plan, apply, drift and status make one", code="no_such_run")
-    near = difflib.get_close_matches(name, ids, n=_NEAREST, cutoff=0.5) or ids[:_NEAREST]
-    return UsageError(
-        f"the history knows no run {name!r}",
-        f"nearest: {', '.join(near)}; see iea-fleet runs",
-        code="no_such_run",
-    )
+        return [rows.as_record(run, counts[run["id"]]) for run in found]
