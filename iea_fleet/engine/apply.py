@@ -159,19 +159,18 @@ class Push:
             back = transaction.put_back()
             if back.stuck:
                 cells = _set(plan, Status.FAILED, f"half written, and {back.stuck}; {_NEXT}", "not_put_back")
-            else:
-                transaction.commit(keep_backups=False)
+            elif why := transaction.commit(keep_backups=False):
+                cells = _set(plan, Status.FAILED, *_not_over(transaction, why, "not written"))
             return self._without_writing(plan, before, cells)
         after, fault = relaunch.after_writing(self.session, self.target, before)
         again = self._plan(after)
         probed = self._probed(after)
         if reason := _why_not_kept(again, required_before, probed):
             return self._rolled_back(plan, before, transaction, reason)
-        kept = transaction.commit(keep_backups=True)
+        why = transaction.commit(keep_backups=True)
         cells = tuple(_kept(cell, now, fault) for cell, now in zip(plan.cells, again.cells, strict=True))
-        if not kept:
-            reason = "written, but another run has taken this workstation meanwhile; run iea-fleet drift"
-            cells = _set(plan, Status.FAILED, reason, "lease_lost")
+        if why:
+            cells = _set(plan, Status.FAILED, *_not_over(transaction, why))
         remembered = self._remembered(again.cells, after)
         row = Row(self.target.name, self.target.office, cells + probed)
         return Outcome(row, remembered, plan, transaction.files)
@@ -179,10 +178,11 @@ class Push:
     def _rolled_back(self, plan: TargetPlan, before: Gathered, transaction: Transaction, reason: str) -> Outcome:
         back = transaction.put_back()
         relaunch.after_writing(self.session, self.target, before)
-        if not back.stuck:
-            transaction.commit(keep_backups=False)
+        why = "" if back.stuck else transaction.commit(keep_backups=False)
         after = self._gather()
         status, code, said = Status.ROLLED_BACK, "rolled_back", f"written and put back: {reason}"
+        if why:
+            status, (said, code) = Status.FAILED, _not_over(transaction, why, said)
         if back.changed:
             status, code = Status.FAILED, "not_put_back"
             said = f"{said}; {', '.join(back.changed)} was changed by somebody meanwhile and left alone"
@@ -212,6 +212,13 @@ def _not_written(plan: TargetPlan, requests: tuple[Write, ...], answers: list[An
             case Failed(reason_code, reason):
                 return _set(plan, Status.FAILED, f"{request.path} was not written: {reason}", reason_code)
     raise AssertionError("a batch was not done and no request says why")
+
+
+def _not_over(transaction: Transaction, why: str, done: str = "written") -> tuple[str, str]:
+    """Reason and code of a transaction that was carried out and could not be brought to its end."""
+    if transaction.lost:
+        return f"{done}, but {why}; run iea-fleet drift", "lease_lost"
+    return f"{done}, but {why}; {_NEXT}", "not_settled"
 
 
 def _why_not_kept(again: TargetPlan, before: Mapping[str, Cell], probed: tuple[Cell, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from iea_fleet.model.request import (
     ABSENT,
     Absent,
     Answer,
-    Done,
+    Failed,
     FileContent,
     FolderListing,
     ListFolder,
@@ -26,6 +27,9 @@ from iea_fleet.model.request import (
 from iea_fleet.model.target import Target
 from iea_fleet.resources import Unobserved
 from iea_fleet.transports.base import Session
+
+_CLOCK_FILE = re.compile(rf"{CLOCK}[0-9a-f]{{16}}|\.{CLOCK}[0-9a-f]{{16}}\.iea-fleet-[0-9a-f]{{16}}")
+"""A file that told somebody the time there, whole or not renamed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +62,31 @@ def settle(session: Session, target: Target, lease: Lease) -> Settled | Unobserv
     )
     written = [file for file, found in zip(journal.files, now, strict=True) if found == file.after != file.before]
     finished = len(written) + len(third) == len(journal.files) and not third
-    if not finished and (missing := _put_back(session, written)):
-        reason = (
-            f"run {journal.run} was interrupted here, and the old {missing} cannot be put back: its backup is missing "
-            f"or damaged; look at it, then iea-fleet leases INVENTORY break {target.name} {journal.run}"
-        )
-        return Unobserved(Status.FAILED, reason, "backup_missing")
+    if not finished:
+        back = _put_back(session, target, journal.run, written)
+        if isinstance(back, Unobserved):
+            return back
+        third += back
     _sweep(session, target, journal.files)
-    _forget(session, target, lease, [file for file in journal.files if file.secret or not finished])
-    return Settled(journal.run, finished, third)
+    gone = [file for file in journal.files if file.secret or not finished]
+    return _forget(session, target, lease, gone) or Settled(journal.run, finished, third)
 
 
-def _put_back(session: Session, written: Sequence[JournalFile]) -> str:
-    """Put these files back; the path of the first one that cannot be. All backups are read before the first write."""
+def _put_back(
+    session: Session, target: Target, run: str, written: Sequence[JournalFile]
+) -> tuple[str, ...] | Unobserved:
+    """Put these files back; those that somebody has changed in this moment, or why it cannot be done.
+
+    All backups are read before the first write.
+    """
     kept = [file for file in written if file.backup]
     contents = session.carry_out(tuple(ReadFile(file.backup) for file in kept if file.backup)) if kept else []
+    old: dict[str, bytes] = {}
     for file, answer in zip(kept, contents, strict=True):
-        if _digest(answer) != file.before:
-            return file.path
-    old = {
-        file.path: answer.content
-        for file, answer in zip(kept, contents, strict=True)
-        if isinstance(answer, FileContent)
-    }
+        if not isinstance(answer, FileContent) or answer.digest != file.before:
+            return _stuck(target, run, f"the old {file.path} cannot be put back: its backup is missing or damaged")
+        old[file.path] = answer.content
+    changed = []
     for file in written:
         request = (
             RemoveFile(file.path, file.after)
@@ -88,9 +94,17 @@ def _put_back(session: Session, written: Sequence[JournalFile]) -> str:
             else ReplaceFile(file.path, old[file.path], file.after, private=file.secret)
         )
         (answer,) = session.carry_out((request,))
-        if not isinstance(answer, Done | Moved):
-            return file.path
-    return ""
+        if isinstance(answer, Moved) and answer.found != file.before:
+            changed.append(file.path)
+        elif isinstance(answer, Failed):
+            reason = f"run {run} was interrupted here, and {file.path} cannot be put back: {answer.reason}"
+            return Unobserved(Status.FAILED, reason, "not_settled")
+    return tuple(changed)
+
+
+def _stuck(target: Target, run: str, why: str) -> Unobserved:
+    remedy = f"look at it, then iea-fleet leases INVENTORY break {target.name} {run}"
+    return Unobserved(Status.FAILED, f"run {run} was interrupted here, and {why}; {remedy}", "backup_missing")
 
 
 def _sweep(session: Session, target: Target, files: Sequence[JournalFile]) -> None:
@@ -105,7 +119,7 @@ def _sweep(session: Session, target: Target, files: Sequence[JournalFile]) -> No
         for (folder, known), listing in zip(names.items(), listings, strict=True)
         if isinstance(listing, FolderListing)
         for found in listing.names
-        if any(is_leftover(found, name) for name in known) or (known & {NAME} and found.startswith(CLOCK))
+        if any(is_leftover(found, name) for name in known) or (NAME in known and _CLOCK_FILE.fullmatch(found))
     ]
     contents = session.carry_out(tuple(ReadFile(path) for path in left)) if left else []
     for path, content in zip(left, contents, strict=True):
@@ -113,11 +127,15 @@ def _sweep(session: Session, target: Target, files: Sequence[JournalFile]) -> No
             session.carry_out((RemoveFile(path, content.digest),))
 
 
-def _forget(session: Session, target: Target, lease: Lease, backups: Sequence[JournalFile]) -> None:
-    for file in backups:
-        if file.backup:
-            session.carry_out((RemoveFile(file.backup, file.before),))
-    session.carry_out((RemoveFile(path_of(target), lease.digest),))
+def _forget(session: Session, target: Target, lease: Lease, backups: Sequence[JournalFile]) -> Unobserved | None:
+    """Remove these backups and, when they are gone, ``run.json``; why that cannot be done, or None."""
+    requests = [RemoveFile(file.backup, file.before) for file in backups if file.backup]
+    for request in (*requests, RemoveFile(path_of(target), lease.digest)):
+        (answer,) = session.carry_out((request,))
+        if isinstance(answer, Failed):
+            reason = f"an interrupted run was settled here, but {request.path} cannot be removed: {answer.reason}"
+            return Unobserved(Status.FAILED, reason, "not_settled")
+    return None
 
 
 def _digest(answer: Answer) -> str | None:

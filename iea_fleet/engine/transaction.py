@@ -171,15 +171,23 @@ class Transaction:
                 stuck = stuck or _why(f"{file.path} cannot be put back", answer)
         return PutBack(tuple(changed), stuck)
 
-    def commit(self, *, keep_backups: bool) -> bool:
-        """Remove what is not to be kept, and last of all ``run.json``; whether that was still ours."""
-        gone = [file for file in self.files if file.backup and (file.secret or not keep_backups)]
-        for file in gone:
-            assert file.backup is not None
-            self.session.carry_out((RemoveFile(file.backup, file.before),))
+    def commit(self, *, keep_backups: bool) -> str:
+        """Remove what is not to be kept, and last of all ``run.json``; why the transaction is not over, or "".
+
+        While a secret cannot be removed ``run.json`` stays, so that the next contact tries again.
+        """
+        for file in self.files:
+            if file.backup and (file.secret or not keep_backups):
+                (answer,) = self.session.carry_out((RemoveFile(file.backup, file.before),))
+                if isinstance(answer, Failed):
+                    return _why(f"{file.backup} cannot be removed", answer)
         if keep_backups:
             self._remove_oldest()
-        return self._remove_run_file()
+        answer = self._remove_run_file()
+        if isinstance(answer, Moved):
+            self.lost = True
+            return "another run has taken this workstation meanwhile"
+        return "" if isinstance(answer, Done) else _why(f"{self.run_file.path} cannot be removed", answer)
 
     def _remove_oldest(self) -> None:
         """Remove the backups beyond those that are kept. Nothing is asked where there are no more."""
@@ -199,9 +207,9 @@ class Transaction:
     def _signed(self) -> str:
         return digest(self.run_file.content)
 
-    def _remove_run_file(self) -> bool:
+    def _remove_run_file(self) -> Answer:
         (answer,) = self.session.carry_out((RemoveFile(self.run_file.path, self._signed),))
-        return isinstance(answer, Done)
+        return answer
 
 
 def _in_the_way(private: str, found: Answer | None) -> Unobserved | None:

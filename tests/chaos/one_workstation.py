@@ -1,0 +1,102 @@
+"""One workstation of the lab and one transaction of three files on it: one secret, one not there before."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from labs import RunningLab
+
+from iea_fleet.engine.gather import gather
+from iea_fleet.engine.lease import Leases, Standing
+from iea_fleet.engine.settle import Settled, settle
+from iea_fleet.engine.transaction import Transaction
+from iea_fleet.model.request import ABSENT, Done, ReplaceFile, digest
+from iea_fleet.model.target import Target
+from iea_fleet.resources import Unobserved
+from iea_fleet.transports.base import Reach
+from iea_fleet.transports.ssh import SshSession, open_session
+
+RUN = "20260301-120000-test"
+NEW = {"server_connection": b"secret=new\n", "version_file": b"version=V74\n", "state_file": b"etat=connecte\n"}
+
+
+@dataclass
+class Workstation:
+    """One workstation of the lab, and the transaction that is made on it."""
+
+    lab: RunningLab
+    target: Target
+    leases: Leases
+    old: dict[str, bytes | None]
+
+    @property
+    def name(self) -> str:
+        return self.target.name
+
+    def session(self) -> SshSession:
+        """A session of its own."""
+        info = self.lab.info.workstation(self.name)
+        reach = Reach(
+            self.name,
+            "127.0.0.1",
+            info.port,
+            "iea-admin",
+            key_file=str(self.lab.directory / "id_ed25519"),
+            host_keys=self.target.host_keys,
+        )
+        return open_session(reach, socket.create_connection(("127.0.0.1", info.port)), read_only=False)
+
+    def file(self, name: str) -> Path:
+        return self.lab.file(self.name, self.target.files[name])
+
+    def now(self) -> dict[str, bytes | None]:
+        """The three files."""
+        return {name: self.file(name).read_bytes() if self.file(name).exists() else None for name in NEW}
+
+    def left(self) -> list[str]:
+        """What is there that was not."""
+        known = {self.target.files[name].rpartition("/")[2] for name in NEW}
+        tree = self.lab.directory / "workstations" / self.name
+        return sorted(path.name for path in tree.rglob("*") if path.is_file() and path.name not in known)
+
+    def old_again(self) -> None:
+        """As before anything was done."""
+        for name, content in self.old.items():
+            self.file(name).unlink(missing_ok=True)
+            if content is not None:
+                self.file(name).write_bytes(content)
+        for path in self.lab.file(self.name, self.target.files["private"]).glob("*"):
+            path.unlink()
+
+    def prepared(self, session: SshSession) -> tuple[Transaction, Unobserved | None]:
+        """The transaction, ``run.json`` taken."""
+        before = gather(session, self.target, (), (self.leases.read(self.target),), for_writing=True)
+        writes = [
+            ReplaceFile(
+                self.target.files[name],
+                content,
+                ABSENT if (old := self.old[name]) is None else digest(old),
+                private=name == "server_connection",
+            )
+            for name, content in NEW.items()
+        ]
+        transaction = Transaction.prepare(session, self.target, self.leases, RUN, writes, before)
+        return transaction, transaction.take(before)
+
+    def written(self, session: SshSession) -> Transaction:
+        """The transaction with its files written."""
+        transaction, trouble = self.prepared(session)
+        assert trouble is None
+        assert all(isinstance(answer, Done) for answer in transaction.write())
+        return transaction
+
+    def settled(self, session: SshSession) -> Settled | Unobserved | None:
+        """What settling says; None when there is nothing to settle."""
+        (answer,) = session.carry_out((self.leases.read(self.target),))
+        lease = self.leases.standing(self.target, answer, session)
+        if lease.standing is Standing.FREE:
+            return None
+        assert lease.standing is Standing.DEAD
+        return settle(session, self.target, lease)
