@@ -37,6 +37,7 @@ CLOCK = "clock-"
 UNREADABLE = "unreadable"
 """What a person types in place of a run's id, where a ``run.json`` names none."""
 
+_LOOK = "look at it on the workstation, and remove what is not iea-fleet's"
 _RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 
 GRACE = 60.0
@@ -104,7 +105,9 @@ class Leases:
             case FileContent(content, found):
                 return self._found(target, content, found, session)
             case Failed(_, reason):
-                return Lease(Standing.STRANGE, reason=f"whether another run is at work cannot be told: {reason}")
+                return Lease(
+                    Standing.STRANGE, reason=f"whether another run is at work cannot be told: {reason}; {_LOOK}"
+                )
             case _:
                 raise AssertionError(f"a read was answered by {type(answer).__name__}")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from command_line import CommandLine, Ran
-from lab_files import inventory, left_behind, put_right
+from lab_files import inventory, left_behind, playbook, put_right
 from labs import RunningLab, running_lab
 
 _BACKUP = re.compile(r"[0-9a-z-]+-[0-9]+\.bak")
@@ -26,6 +26,8 @@ class Fleet:
     lab: RunningLab
     cli: CommandLine
     inventory: Path
+    at_once: Path
+    """The playbook that begins all workstations together, however many fail."""
     old: dict[str, bytes]
     right: dict[str, bytes]
     kills: int = 0
@@ -33,7 +35,12 @@ class Fleet:
 
     def apply(self) -> Ran:
         """Run apply to its end."""
-        return self.cli.run("apply", self.inventory, "--yes", "--format", "json", "--concurrency", "64")
+        return self.cli.run("apply", *self.files, "--yes", "--format", "json", "--concurrency", "64")
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """What apply is given."""
+        return self.inventory, self.at_once
 
     def old_again(self) -> None:
         """Somebody puts the old settings back on every workstation."""
@@ -49,7 +56,7 @@ class Fleet:
     @contextmanager
     def killed_apply(self) -> Iterator[subprocess.Popen[str]]:
         """An apply in a process of its own, killed with SIGKILL at the end of the block."""
-        with self.cli.started("apply", self.inventory, "--yes", "--concurrency", "64") as process:
+        with self.cli.started("apply", *self.files, "--yes", "--concurrency", "64") as process:
             yield process
             process.kill()
             process.communicate()
@@ -100,7 +107,12 @@ def fleet(home: Path, workstations: int) -> Iterator[Fleet]:
         old = {name: lab.file(name).read_bytes() for name in lab.names}
         right = {name: put_right(lab, content) for name, content in old.items()}
         patient = inventory(lab, "patient", ("timeout: 10", "timeout: 120"))
-        yield Fleet(lab, CommandLine(home), patient, old, right)
+        yield Fleet(lab, CommandLine(home), patient, all_at_once(lab), old, right)
+
+
+def all_at_once(lab: RunningLab) -> Path:
+    """A playbook of one wave, which no failure stops."""
+    return playbook(lab, "at-once", waves=["100%"], max_failed="100%")
 
 
 def wait_until(true: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> bool:

@@ -1,0 +1,143 @@
+"""Strange private folders and run files on a workstation: each has its words, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine, Ran
+from fleets import all_at_once
+from lab_files import Seen, inventory, settings
+from labs import running_lab
+
+NOBODY = 65534
+
+
+def private(folder: Path) -> Path:
+    return folder / "iea-fleet"
+
+
+def made(folder: Path, mode: int = 0o700) -> Path:
+    private(folder).mkdir()
+    private(folder).chmod(mode)
+    return private(folder)
+
+
+def a_link(folder: Path) -> None:
+    (folder / "elsewhere").mkdir(mode=0o700)
+    private(folder).symlink_to("elsewhere")
+
+
+def a_file(folder: Path) -> None:
+    private(folder).write_bytes(b"mine")
+
+
+def read_by_others(folder: Path) -> None:
+    made(folder, 0o755)
+
+
+def somebody_else_s(folder: Path) -> None:
+    os.chown(made(folder), NOBODY, NOBODY)
+
+
+def a_run_file(content: bytes) -> Callable[[Path], None]:
+    def put(folder: Path) -> None:
+        (made(folder) / "run.json").write_bytes(content)
+
+    return put
+
+
+def a_folder_as_run_file(folder: Path) -> None:
+    (made(folder) / "run.json").mkdir()
+
+
+def a_link_as_run_file(folder: Path) -> None:
+    (folder / "passwd").write_bytes(b"root:x:0:0\n")
+    (made(folder) / "run.json").symlink_to("../passwd")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """How the thing is put there, and what apply says of it; ``seen``: drift says the same."""
+
+    put: Callable[[Path], None]
+    status: str
+    code: str
+    words: str
+    seen: bool = True
+
+
+CASES = {
+    "link": Case(a_link, "failed", "private_folder_not_ours", "/iea-fleet is a link, not a folder", seen=False),
+    "file": Case(a_file, "failed", "private_folder_not_ours", "/iea-fleet is a file, not a folder", seen=False),
+    "open": Case(read_by_others, "failed", "private_folder_not_ours", "can be read by others", seen=False),
+    "other": Case(somebody_else_s, "failed", "private_folder_not_ours", "belongs to somebody else", seen=False),
+    "garbage": Case(a_run_file(b"\x00\xff{"), "failed", "run_file_strange", "not a file of iea-fleet, or damaged"),
+    "empty": Case(a_run_file(b""), "failed", "run_file_strange", "not a file of iea-fleet, or damaged"),
+    "huge": Case(a_run_file(b"x" * 400_000), "failed", "run_file_strange", "400000 bytes"),
+    "newer": Case(
+        a_run_file(json.dumps({"iea_fleet_run": 2}).encode()), "failed", "run_file_strange", "another version"
+    ),
+    "folder": Case(a_folder_as_run_file, "failed", "run_file_strange", "is a folder where a file is expected"),
+    "run-link": Case(a_link_as_run_file, "failed", "run_file_strange", "not a file of iea-fleet, or damaged"),
+}
+NAMES = {case: f"nancy-{number:02}" for number, case in enumerate(CASES, 1)}
+
+
+def tree(folder: Path) -> dict[str, bytes | str]:
+    """Everything that a workstation has, links as where they lead."""
+    return {
+        str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """What drift and apply said, and every file before and after."""
+
+    drift: Ran
+    apply: Ran
+    before: dict[str, dict[str, bytes | str]]
+    after: dict[str, dict[str, bytes | str]]
+    settings: tuple[dict[str, Seen], dict[str, Seen]]
+
+
+@pytest.fixture(scope="module")
+def strange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strange]:
+    if os.geteuid() != 0:
+        pytest.fail("giving a folder to somebody else needs root: run these tests as root, as the CI does")
+    cli = CommandLine(tmp_path_factory.mktemp("strange"))
+    with running_lab(cli.home, workstations=len(CASES) + 1, offices=1) as lab:
+        tidy = inventory(lab, "tidy", ("timeout: 10", "timeout: 20"))
+        folders = {name: lab.directory / "workstations" / name for name in lab.names}
+        for case, name in NAMES.items():
+            CASES[case].put(folders[name])
+        before, seen = {name: tree(folder) for name, folder in folders.items()}, settings(lab)
+        drift = cli.run("drift", tidy, "--format", "json")
+        apply = cli.run("apply", tidy, all_at_once(lab), "--yes", "--format", "json")
+        after = {name: tree(folder) for name, folder in folders.items()}
+        yield Strange(drift, apply, before, after, (seen, settings(lab)))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_said_and_nothing_is_written(strange: Strange, case: str) -> None:
+    name, expected = NAMES[case], CASES[case]
+    for ran in (strange.drift, strange.apply) if expected.seen else (strange.apply,):
+        cell = ran.cell(name)
+        assert (cell["status"], cell["reason_code"]) == (expected.status, expected.code), cell["reason"]
+        assert expected.words in cell["reason"]
+        assert len(cell["reason"].split(";")) > 1 or "correct" in cell["reason"], cell["reason"]
+    assert strange.before[name] == strange.after[name]
+    assert strange.settings[0][name] == strange.settings[1][name]
+
+
+def test_the_one_without_anything_in_the_way_is_written(strange: Strange) -> None:
+    (other,) = strange.apply.statuses.keys() - NAMES.values()
+    assert strange.apply.statuses[other] == "changed"
+    assert strange.apply.exit_code == 1
