@@ -29,7 +29,7 @@ from iea_fleet.model.saved_plan import SavedPlan
 from iea_fleet.reports import plan_as_json
 
 LARGEST: Final = 64 * 1024 * 1024
-"""Bytes of a plan file; a plan for a workstation takes about two thousand."""
+"""Bytes of a plan file; what a plan says of one workstation takes about three thousand."""
 
 _KIND = re.compile(r"iea-fleet/plan/(\d{1,6})")
 _VERSION = 1
