@@ -30,6 +30,8 @@ class Fleet:
     """The playbook that begins all workstations together, however many fail."""
     old: dict[str, bytes]
     right: dict[str, bytes]
+    former: set[bytes] = field(default_factory=set)
+    """Whole settings that were there at some time, and may be in a backup."""
     kills: int = 0
     _seen: int = field(default=0)
 
@@ -81,7 +83,7 @@ class Fleet:
 
     def assert_tidy(self, also: Iterable[bytes] = ()) -> None:
         """No temporary file, no ``run.json``, no backup but whole ones of settings; ``also`` are such."""
-        whole = {*self.old.values(), *self.right.values(), *also}
+        whole = {*self.old.values(), *self.right.values(), *self.former, *also}
         for path in left_behind(self.lab):
             assert path.parent.name == "iea-fleet", path
             assert _BACKUP.fullmatch(path.name), path
