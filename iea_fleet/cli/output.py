@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 def complain(text: str) -> None:
     """One line on stderr, with nothing in it that a terminal would obey."""
     print(printable(text), file=sys.stderr)  # noqa: T201 - the command line speaks here
+
+
+def complain_from_signal(text: str) -> None:
+    """One line on stderr from a signal handler: the stream itself refuses while it is being written to."""
+    erase = "\r\x1b[2K" if sys.stderr.isatty() else ""
+    os.write(sys.stderr.fileno(), f"{erase}{printable(text)}\n".encode())
 
 
 def print_json(document: Mapping[str, object]) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from iea_fleet.cli.output import complain, console
+from iea_fleet.cli.output import complain, complain_from_signal, console
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.reports.safe import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+_STOPPING = "interrupted: finishing the workstations in hand, starting no other; once more stops at once"
 _SHOWN = 3
 """Names of workstations in hand that fit beside the bar."""
 
@@ -43,7 +44,7 @@ class PlainLines:
 
     def stopping(self) -> None:
         """What Ctrl-C does."""
-        complain("interrupted: finishing the workstations in hand, starting no other; once more stops at once")
+        complain_from_signal(_STOPPING)
 
     def told(self, sentence: str) -> None:
         """The sentence."""
@@ -83,9 +84,7 @@ class LiveBar:
 
     def stopping(self) -> None:
         """What Ctrl-C does."""
-        self._progress.console.print(
-            "interrupted: finishing the workstations in hand, starting no other; once more stops at once"
-        )
+        complain_from_signal(_STOPPING)
 
     def told(self, sentence: str) -> None:
         """The sentence, above the bar."""

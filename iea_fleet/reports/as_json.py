@@ -57,6 +57,8 @@ class RunPart:
     """Each file that was read, and its digest."""
     git_commit: str | None
     """The commit of the repository in which the inventory stands; null when it stands in none."""
+    continues: str | None
+    """The run that this one carried on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,7 @@ def _run(run: Run) -> RunPart:
         selected=run.selected,
         files={str(whole(path)): digest for path, digest in run.files.items()},
         git_commit=run.git_commit,
+        continues=run.continues,
     )
 
 

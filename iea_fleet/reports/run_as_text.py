@@ -32,6 +32,7 @@ def run_text(
     facts = {
         "run": run.id,
         "command": run.command,
+        "continues": run.continues or "",
         "inventory": run.inventory,
         "playbook": run.playbook,
         "commit": run.git_commit or "",
@@ -46,7 +47,8 @@ def run_text(
 def _listed(record: RunRecord, zone: dt.tzinfo | None) -> Iterator[RenderableType]:
     run = record.run
     ended = "" if run.exit_code is None else f"  exit {run.exit_code}"
-    said = f"  {run.command:6}  {moment(run.started_at, zone)}  {_took(run)}{ended}"
+    carried_on = f"  continues {run.continues}" if run.continues else ""
+    said = f"  {run.command:6}  {moment(run.started_at, zone)}  {_took(run)}{ended}{carried_on}"
     yield Indented(Text.assemble((run.id, "bold"), said))
     parts = (printable(run.inventory), printable(f"{run.user}@{run.host}"), counted(record.summary) + _untold(record))
     yield Indented(Text(" · ".join(part for part in parts if part), style="dim"), 2)

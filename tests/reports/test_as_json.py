@@ -48,6 +48,7 @@ def test_the_whole_document_of_a_run():
             "selected": 2,
             "files": {"inventory.yml": "sha256:" + "0" * 64},
             "git_commit": None,
+            "continues": None,
         },
         "summary": {"drifted": 1},
         "workstations": [
