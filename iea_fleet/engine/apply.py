@@ -16,7 +16,7 @@ from iea_fleet.engine.lease import Leases, Standing
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.engine.render import render
 from iea_fleet.engine.settle import Settled, settle
-from iea_fleet.engine.transaction import Transaction, Write
+from iea_fleet.engine.transaction import LOST, Transaction, Write
 from iea_fleet.errors import BrokenError, SettingsFormatError
 from iea_fleet.model.matrix import Cell, Row, Status
 from iea_fleet.model.plan import TargetPlan
@@ -152,8 +152,7 @@ class Push:
             return self._without_writing(plan, before, _set(plan, trouble.status, trouble.reason, trouble.reason_code))
         answers = transaction.write()
         if transaction.lost:
-            reason = "nothing was written: this run's lease was broken, or another run has taken this workstation"
-            return self._without_writing(plan, before, _set(plan, Status.FAILED, reason, "lease_lost"))
+            return self._without_writing(plan, before, _set(plan, LOST.status, LOST.reason, LOST.reason_code))
         if any(not isinstance(answer, Done) for answer in answers):
             cells = _not_written(plan, requests, answers)
             back = transaction.put_back()

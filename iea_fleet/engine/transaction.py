@@ -43,6 +43,13 @@ from iea_fleet.transports.base import Session
 _OTHERS = 0o077
 _TRIES = 3
 _TAKEN = "another run took this workstation a moment ago; wait, or look: iea-fleet leases INVENTORY list"
+LOST = Unobserved(
+    Status.FAILED,
+    "nothing was written: this run's lease was broken, or another run has taken this workstation",
+    "lease_lost",
+)
+"""What a workstation says whose ``run.json`` was no longer ours when something was to be written."""
+
 _BACKUPS = 10
 """So many backups of a workstation are kept, the newest: what ``rollback`` has to go by."""
 _BACKUP = ".bak"
@@ -124,6 +131,8 @@ class Transaction:
             self.makes_folder = False
         if not isinstance(taken, Done):
             return _refused(f"{self.run_file.path} cannot be written", taken)
+        if isinstance(of_file, Absent):
+            return LOST
         if isinstance(listing, FolderListing):
             # Names begin with the run's id, and so with its time.
             self.older = tuple(sorted(f"{private}/{name}" for name in listing.names if name.endswith(_BACKUP)))
