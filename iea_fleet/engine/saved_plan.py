@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import json
+import math
 import os
 import re
 import secrets
@@ -183,7 +184,9 @@ def _bytes(path: Path) -> bytes:
 def _parsed(content: bytes, path: Path) -> dict[str, Any]:
     """The document in these bytes, of this version's kind; nothing in it is believed yet."""
     try:
-        document = json.loads(content, object_pairs_hook=_once, parse_constant=_no_number)
+        document = json.loads(content, object_pairs_hook=_once, parse_constant=_number, parse_float=_number)
+        # JSON can escape half surrogates, which no file and no terminal takes.
+        json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise _no_plan(path, "it is not whole, or was never one") from None
     kind = _KIND.fullmatch(str(document.get("schema"))) if isinstance(document, dict) else None
@@ -207,8 +210,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
+def _number(text: str) -> float:
+    """A number of JSON; Python would take NaN, Infinity and what is too large for one."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number of JSON")
+    return number
 
 
 def _no_plan(path: Path, why: str) -> UsageError:

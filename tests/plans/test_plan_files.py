@@ -192,6 +192,18 @@ def test_another_history_can_look_and_not_apply(file: Path) -> None:
     assert not found.signed
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [('"no answer"', '"\\ud800"'), ('"seconds": null', '"seconds": 1e999'), ('"user"', '"us\\udfffer"')]
+)
+def test_what_could_not_be_printed_is_refused_from_another_history_too(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(UsageError) as caught:
+        saved_plan.look_at(file, OTHER)
+    assert caught.value.code == "plan_none"
+
+
 def test_a_signature_of_another_key_under_our_fingerprint_is_refused(file: Path) -> None:
     saved_plan.write(file, PLAN, OTHER)
     assert refused(file) == "plan_signature"
