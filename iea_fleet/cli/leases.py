@@ -86,8 +86,11 @@ def break_(
     from iea_fleet.errors import UsageError
 
     with operation(options(context.obj, None, [workstation], state_dir, 1, debug), "leases") as opened:
-        if [target.name for target in opened.targets] != [workstation]:
-            raise UsageError("one workstation at a time, by its whole name", "iea-fleet leases INVENTORY list")
+        if [target.name for target in opened.targets if not target.guided] != [workstation]:
+            raise UsageError(
+                "one workstation at a time, by its whole name, and no guided one",
+                "iea-fleet leases INVENTORY list",
+            )
         looked = leases.holdings(opened, Silence())
         (row,) = looked.result.matrix.rows
         if looked.holdings:

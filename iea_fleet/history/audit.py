@@ -1,4 +1,4 @@
-"""Looking after the records: whether anybody changed them, removing the old ones, and what a run replaced."""
+"""Looking after the records of runs: whether anybody changed them, and removing the old ones."""
 
 from __future__ import annotations
 
@@ -54,14 +54,15 @@ def is_begun(connection: Connection) -> bool:
 def verify(connection: Connection, kept_head: str = "") -> Verified:
     """Make every hash anew and hold every row against its record. ``kept_head`` is a hash that was kept elsewhere."""
     latest: dict[tuple[str, str, str, str], tuple[int, str]] = {}
-    place, records, closed, broken = Head(), 0, 0, ""
-    seen = not kept_head
+    place, closed, records, broken = Head(), Head(), 0, ""
+    seen, accounted = not kept_head, True
     table = schema.chain
     for found in connection.execute(select(table).order_by(table.c.number)):
         records += 1
         entry = Entry(found.kind, found.run_id, found.workstation, found.path, found.content)
         if records == 1 and found.kind == CLOSED:
-            closed, place = found.number, Head(found.number, found.hash)
+            closed = place = Head(found.number, found.hash)
+            accounted = False
         else:
             number = place.number + 1
             if not broken and found.number != number:
@@ -69,13 +70,16 @@ def verify(connection: Connection, kept_head: str = "") -> Verified:
             if not broken and found.hash != chain.hash_of(place.hash, number, entry):
                 broken = f"record {found.number} ({_named(entry.key)}) is not the one that was written"
             place = Head(found.number, found.hash)
+            accounted = accounted or chain.says_closed(entry, closed)
             latest[entry.key] = (found.number, found.content)
         seen = seen or found.hash == kept_head
+    if not broken and not accounted:
+        broken = f"the records to {closed.number} are gone, and no record says who pruned them"
     broken = broken or _first_bad_row(connection, latest)
     if not broken and not seen:
-        since = f", or pruned: records to {closed} are gone" if closed else ""
+        since = f", or pruned: records to {closed.number} are gone" if closed.number else ""
         broken = f"no record has the hash {kept_head}: records were changed after it was kept{since}"
-    return Verified(place, records, closed, broken)
+    return Verified(place, records, closed.number, broken)
 
 
 def prune(connection: Connection, links: Chain, before: dt.datetime, by: str) -> Pruned:
@@ -104,7 +108,7 @@ def prune(connection: Connection, links: Chain, before: dt.datetime, by: str) ->
     connection.execute(insert(table).values(chain.as_row(Head(cut, last), Entry(CLOSED, "", "", "", ""))))
     for run_id in gone:
         connection.execute(delete(runs).where(runs.c.id == run_id))
-    links.add(connection, [chain.pruned(before, by, dt.datetime.now(dt.UTC), len(gone))])
+    links.add(connection, [chain.pruned(before, by, dt.datetime.now(dt.UTC), len(gone), Head(cut, last))])
     return Pruned(len(gone), len(old) - len(gone))
 
 
@@ -148,7 +152,7 @@ def _first_bad_row(connection: Connection, latest: dict[tuple[str, str, str, str
     wrong += [
         (number, f"record {number} ({_named(key)}) was removed")
         for key, (number, _) in latest.items()
-        if key[0] != "prune"
+        if key[0] != chain.PRUNE
     ]
     return min(wrong)[1] if wrong else ""
 

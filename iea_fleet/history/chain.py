@@ -23,6 +23,9 @@ ENDS: Final = frozenset({"ended_at", "exit_code"})
 CLOSED: Final = "closed"
 """The kind of the record that stands for those that were pruned."""
 
+PRUNE: Final = "prune"
+"""The kind of the record that says who pruned them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -68,10 +71,22 @@ def replaced(row: Mapping[str, Any]) -> Entry:
     return Entry("file", row["run_id"], row["workstation"], row["path"], _content(row))
 
 
-def pruned(before: dt.datetime, by: str, at: dt.datetime, runs: int) -> Entry:
-    """The record that somebody removed the runs before a day. Its content is nowhere else, so it is readable."""
-    said = {"before": before, "by": by, "at": at, "runs": runs}
-    return Entry("prune", "", "", "", _canonical(said))
+def pruned(before: dt.datetime, by: str, at: dt.datetime, runs: int, closed: Head) -> Entry:
+    """The record that somebody removed the runs before a day, and so the records to ``closed``.
+
+    Its content is nowhere else, so it is readable.
+    """
+    said = {"before": before, "by": by, "at": at, "runs": runs, "closed": [closed.number, closed.hash]}
+    return Entry(PRUNE, "", "", "", _canonical(said))
+
+
+def says_closed(entry: Entry, closed: Head) -> bool:
+    """Whether a record says that the records to ``closed`` were pruned."""
+    try:
+        said = json.loads(entry.content)["closed"] if entry.kind == PRUNE else None
+    except (ValueError, TypeError, KeyError):
+        return False
+    return bool(said == [closed.number, closed.hash])
 
 
 def hash_of(previous: str, number: int, entry: Entry) -> str:

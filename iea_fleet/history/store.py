@@ -230,7 +230,16 @@ class History:
             return audit.verify(connection, kept_head)
 
     def prune(self, before: dt.datetime, by: str) -> audit.Pruned:
-        """Remove the runs that began before this moment; ``by`` is who asked. The chain is closed in their place."""
+        """Remove the runs that began before this moment; ``by`` is who asked. The chain is closed in their place.
+
+        HistoryError when a record was changed: pruning would hide it.
+        """
+        if broken := self.verify().broken:
+            raise HistoryError(
+                f"the history {self.path} was changed by something else than iea-fleet: {broken}",
+                "nothing was pruned; keep a copy of it, and look into it first",
+                code="history_changed",
+            )
         done: list[audit.Pruned] = []
 
         def work(connection: Connection) -> None:

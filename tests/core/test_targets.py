@@ -68,6 +68,7 @@ def test_ranges_templates_and_paths() -> None:
     assert (first.name, first.address) == ("pc-09", "pc-09.nancy.54-9.example.org")
     assert (last.name, last.address) == ("pc-10", "pc-10.nancy.54-10.example.org")
     assert first.files == {
+        "private": "C:/iea-fleet",
         "version_file": "C:/Impact/nancy/pc-09.ini",
         "server_connection": "C:/Impact/c.json",
         "lock_file": "C:/Impact/open.lock",

@@ -126,6 +126,28 @@ def test_pruning_closes_the_chain_and_keeps_what_is_known_of_today(tmp_path: Pat
     assert broken(tmp_path).startswith("record")
 
 
+def test_what_was_changed_is_not_pruned_away(tmp_path: Path):
+    kept(tmp_path)
+    assert broken(tmp_path, "UPDATE outcomes SET status = 'bad' WHERE run_id LIKE '%1'")
+    with History.open(tmp_path) as history:
+        with pytest.raises(HistoryError, match="nothing was pruned") as refused:
+            history.prune(NOW - DAY / 2, "claire")
+        assert (refused.value.code, len(history.runs())) == ("history_changed", 2)
+
+
+def test_records_that_were_cut_off_at_the_beginning_are_missed(tmp_path: Path):
+    kept(tmp_path)
+    rows = ("outcomes WHERE run_id", "replacements WHERE run_id", "runs WHERE id")
+
+    said = broken(
+        tmp_path,
+        "DELETE FROM chain WHERE number < 6",
+        "UPDATE chain SET kind = 'closed', run_id = '', content = '' WHERE number = 6",
+        *(f"DELETE FROM {which} LIKE '%1'" for which in rows),
+    )
+    assert said == "the records to 6 are gone, and no record says who pruned them"
+
+
 def test_who_pruned_is_a_record_that_cannot_be_changed(tmp_path: Path):
     kept(tmp_path)
     with History.open(tmp_path) as history:
