@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from pathlib import Path
@@ -207,9 +206,10 @@ def test_runs_that_cannot_be_rolled_back_say_why(office: RunningLab, cli: Comman
     run = applied(cli, office)
     other = inventory(office, "other", ("name: ", "name: Autre "))
     assert "was made with the inventory" in rolled_back(cli, run, "--inventory", other).err
-    gone = inventory(office, "gone", ("nancy-01", "nancy-01"))
-    moved = applied(cli, office, inventory(office, "moved", ("nancy-01", "nancy-01")), "--limit", "nancy-*")
-    gone.unlink()
-    assert json.loads(cli.run("show", moved, "--format", "json").out)["run"]["id"] == moved
+    copy = inventory(office, "copy", ("nancy-01", "nancy-01"))
+    from_copy = rolled_back(cli, run, "--inventory", copy)
+    copy.unlink()
+    lost = rolled_back(cli, str(from_copy.document["run"]["id"]))
+    assert (lost.exit_code, f"is no longer at {copy}; name it with --inventory" in lost.err) == (2, True)
     unasked = cli.run("rollback", run)
     assert (unasked.exit_code, "add --yes" in unasked.err) == (2, True)
