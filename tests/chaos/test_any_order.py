@@ -31,6 +31,10 @@ class Office(RuleBasedStateMachine):
         self.fleet: Fleet = self.stack.enter_context(fleet(home, len(NAMES)))
         self.held: set[str] = set()
         self.died = False
+        self.killed = ""
+        """The run that was killed last, while nothing else was done."""
+        self.pushed: tuple[str, dict[str, bytes]] = ("", {})
+        """The latest push, and the contents before it of what it changed, while nobody else was there since."""
         lab = self.fleet.lab
         self.usual = self.fleet.inventory
         self.wrong = inventory(
@@ -50,15 +54,49 @@ class Office(RuleBasedStateMachine):
 
     @rule()
     def apply(self) -> None:
+        before = self.contents()
         applied = self.fleet.apply()
+        changed = [name for name in NAMES if applied.cell(name)["status"] == "changed"]
+        self.pushed = (applied.document["run"]["id"], {name: before[name] for name in changed})
+        self.killed = ""
         for name in NAMES:
             status = applied.cell(name)["status"]
             if name in self.held:
-                assert status == "held", (name, status)
+                assert status in ("held", "in_sync"), (name, status)
+                assert self.fleet.lab.file(name).read_bytes() == before[name]
             else:
                 assert status in ("changed", "in_sync"), (name, status)
                 assert self.fleet.lab.file(name).read_bytes() == self.fleet.right[name]
         self.died &= bool(self.held)
+
+    @rule()
+    def resume(self) -> None:
+        """What a killed run has left is carried on; where it was at work is settled first."""
+        if not self.killed:
+            return
+        carried_on = self.fleet.cli.run("resume", self.killed, "--format", "json")
+        self.killed, self.pushed = "", ("", {})
+        assert {carried_on.cell(name)["status"] for name in carried_on.statuses} <= {"changed", "in_sync", "held"}
+        for name in NAMES:
+            if name not in self.held:
+                assert self.fleet.lab.file(name).read_bytes() == self.fleet.right[name], carried_on.out
+        self.died &= bool(self.held)
+
+    @rule()
+    def rollback(self) -> None:
+        """What the latest push changed is as it was before, unless the workstation is held."""
+        run, before = self.pushed
+        if not before or self.died:
+            return
+        back = self.fleet.cli.run("rollback", run, "--yes", "--format", "json")
+        self.killed, self.pushed = "", ("", {})
+        for name, content in before.items():
+            if name not in self.held:
+                assert self.fleet.lab.file(name).read_bytes() == content, back.out
+
+    def contents(self) -> dict[str, bytes]:
+        """The settings files as they are."""
+        return {name: self.fleet.lab.file(name).read_bytes() for name in NAMES}
 
     @rule(name=st.sampled_from(NAMES))
     def edit_by_hand(self, name: str) -> None:
@@ -71,6 +109,7 @@ class Office(RuleBasedStateMachine):
         self.fleet.former.add(self.fleet.old[name])
         self.fleet.old[name] = marked
         self.fleet.write(name, marked)
+        self.pushed = ("", {})
 
     @rule(name=st.sampled_from(NAMES), number=st.integers(1, 90))
     def crash(self, name: str, number: int) -> None:
@@ -80,7 +119,9 @@ class Office(RuleBasedStateMachine):
         with self.fleet.killed_apply() as process:
             wait_until(lambda: bool(self.fleet.pauses()), process)
         self.fleet.lab.mend(name)
-        self.died = True
+        self.died, self.pushed = True, ("", {})
+        latest = self.fleet.cli.run("runs", "--format", "json").document["runs"][0]["run"]
+        self.killed = latest["id"] if latest["ended_at"] is None else ""
 
     @rule(name=st.sampled_from(NAMES), number=st.integers(1, 90))
     def restart(self, name: str, number: int) -> None:
@@ -89,21 +130,22 @@ class Office(RuleBasedStateMachine):
         self.fleet.apply()
         self.fleet.lab.mend(name)
         time.sleep(1.2)
-        self.died = True
+        self.died, self.killed, self.pushed = True, "", ("", {})
 
     @rule()
     def wrong_files(self) -> None:
         """Somebody wants an address that does not answer: the test before the push keeps it from being written."""
-        before = {name: self.fleet.lab.file(name).read_bytes() for name in NAMES}
+        before = self.contents()
         if self.died:
             return
         applied = self.fleet.cli.run("apply", self.wrong, self.fleet.at_once, "--yes", "--format", "json")
         assert applied.exit_code == 1
-        assert {name: self.fleet.lab.file(name).read_bytes() for name in NAMES} == before
+        assert self.contents() == before
 
     @rule(name=st.sampled_from(NAMES))
     def hold(self, name: str) -> None:
         """The inventory holds a workstation until tomorrow, or none when it was held already."""
+        self.killed = ""
         self.held = set() if name in self.held else {name}
         text = self.usual.read_text(encoding="utf-8")
         for held in self.held:
