@@ -24,7 +24,9 @@ COMMAND = Path(sys.executable).with_name("iea-fleet")
 LONG_AGO = 1_500_000_000
 """When the files of a workstation were last changed: a time that no test is mistaken for."""
 
-NO_PROBES = {"version": 1, "name": "settings alone", "probes": []}
+WHATEVER_FAILS = {"version": 1, "name": "whatever fails", "rollout": {"max_failed": "100%"}}
+"""Everything declared; each of few workstations has its turn, also after another one failed."""
+NO_PROBES = {**WHATEVER_FAILS, "name": "settings alone", "probes": []}
 
 # Nothing listens on 127.0.9.9: the servers of an old installation are gone.
 SETTINGS = (
@@ -107,6 +109,7 @@ class Network:
         """An old installation: « Sécurisé » off, leftovers in the addresses, a red heart."""
         home = self.home(name)
         home.mkdir(parents=True)
+        (self.folder / "private").mkdir(exist_ok=True)
         (home / "connexion.properties").write_bytes(SETTINGS)
         (home / "etat.properties").write_bytes("etat=echec\r\nmotif=sécurité\r\n".encode("latin-1"))
         (home / "version.properties").write_bytes(b"# IEA\nversion=3.02.004\n")
@@ -177,7 +180,7 @@ class Network:
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def apply(self, *arguments: str, **more: Any) -> Ended:
-        return self.run("apply", "--yes", *arguments, **more)
+        return self.run("apply", "--yes", *arguments, **{"playbook": WHATEVER_FAILS, **more})
 
     def everything(self) -> dict[str, tuple[bytes, int, int, int, int]]:
         """Each file of each workstation: content, owner, group, mode and when it was written (ns)."""
