@@ -14,6 +14,9 @@ from sshd_network import Network
 SERVERS = ("servers.authentication_url", "servers.update_url")
 BASTION = "127.0.8.1"
 
+IN_ONE_WAVE = {"version": 1, "name": "in one wave", "rollout": {"waves": ["100%"]}}
+"""Each wave makes its own connection to a jump host: the one before it may have ended in a pause."""
+
 
 def outcomes(network: Network, *arguments: str) -> tuple[int, set[tuple[str, str]]]:
     """The exit code of an apply that must not write, and what became of the settings."""
@@ -156,7 +159,7 @@ def bastion(network: Network, tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
 
 def test_through_a_jump_host_by_one_connection(network: Network, bastion: Callable[..., Sshd]) -> None:
     sshd = bastion(PermitOpen=" ".join(f"{one}:{network.sshd.port}" for one in network.sshd.addresses))
-    done = network.apply()
+    done = network.apply(playbook=IN_ONE_WAVE)
     assert (done.code, done.document["summary"]) == (0, {"changed": 3}), done.stdout
     log = sshd.log.read_text()
     assert log.count("Accepted publickey") == 1
