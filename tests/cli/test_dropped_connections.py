@@ -66,7 +66,7 @@ def test_each_file_is_the_old_one_or_the_new_one(drops: Drops) -> None:
             for number in range(1, LAST + 1)
         ]
         first_written = written.index(True)
-        assert 0 < first_written
+        assert first_written > 0
         assert all(written[first_written:])
 
 

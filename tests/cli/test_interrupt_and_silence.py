@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of an apply, and workstations that say nothing: what is finished, what is not begun, how soon."""
+"""Ctrl-C in the middle of an apply, and workstations that say nothing: what is finished, what is never begun."""
 
 from __future__ import annotations
 
