@@ -72,10 +72,11 @@ def add(
             accepted = hosts.add_fingerprint(fingerprint)
         else:
             accepted = hosts.add_confirmed(_typed_yes)
-    for name, line in accepted:
-        typer.echo(f"accepted for {name}: {line}")
-    if not accepted:
-        raise typer.Exit(1)
+        told = 0
+        for name, line in accepted:
+            typer.echo(f"accepted for {name}: {line}")
+            told += 1
+    raise typer.Exit(0 if told else 1)
 
 
 @app.command("list")

@@ -26,8 +26,8 @@ from iea_fleet.transports.fingerprint import describe, fingerprint
 from iea_fleet.transports.jump import JumpHosts
 from iea_fleet.transports.scan import fetch_host_keys
 
-Accepted = list[tuple[str, str]]
-"""Workstation and fingerprint line of each key that was accepted."""
+Accepted = Iterator[tuple[str, str]]
+"""Workstation and fingerprint line of each key, as soon as it was accepted: a later fault leaves it so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,29 +116,25 @@ class Hosts:
         unknown = sorted(set(wanted) - {target.name for target in self.targets})
         if unknown:
             raise UsageError(f"{file} names {', '.join(unknown)}, which the inventory does not", "correct the name")
-        return self._add_matching(wanted)
+        yield from self._add_matching(wanted)
 
     def add_known_hosts(self, file: Path) -> Accepted:
         """Accept the keys that an OpenSSH known_hosts file has for the selected workstations; nobody is asked."""
         text = _text(file)
-        accepted = []
         for target in self.targets:
             assert isinstance(target.connection, SshConnection)
             keys = keys_of(text, (target.name, target.address or ""), target.connection.port)
             if keys:
-                accepted += self._accept(target.name, keys)
-        return accepted
+                yield from self._accept(target.name, keys)
 
     def add_confirmed(self, confirm: Callable[[str, list[str]], bool]) -> Accepted:
         """Show each workstation's keys to a person, and accept those that the person says yes to."""
-        accepted = []
         for found in self.scan():
             if found.error is not None:
-                raise found.error
+                raise _named(found.workstation, found.error)
             lines = [f"{key.line}, {key.standing}" for key in found.keys]
             if confirm(found.workstation, lines):
-                accepted += self._accept(found.workstation, tuple(key.key for key in found.keys))
-        return accepted
+                yield from self._accept(found.workstation, tuple(key.key for key in found.keys))
 
     def listed(self) -> Iterator[tuple[str, str, str]]:
         """Workstation, fingerprint line and where it is accepted, of every accepted key."""
@@ -161,13 +157,12 @@ class Hosts:
         return self.store.remove(workstation)
 
     def _add_matching(self, wanted: dict[str, str]) -> Accepted:
-        accepted = []
         for target in self.targets:
             if target.name not in wanted:
                 continue
             answer = self._fetch(target)
             if isinstance(answer, IeaFleetError):
-                raise answer
+                raise _named(target.name, answer)
             matching = tuple(key for key in answer if fingerprint(key) == wanted[target.name])
             if not matching:
                 presented = ", ".join(str(describe(key)) for key in answer)
@@ -175,8 +170,7 @@ class Hosts:
                     f"{target.name} presents no key of this fingerprint, but {presented}",
                     "read it again at the workstation: ssh-keygen -l -f on its host key",
                 )
-            accepted += self._accept(target.name, matching)
-        return accepted
+            yield from self._accept(target.name, matching)
 
     def _fetch(self, target: Target) -> list[str] | IeaFleetError:
         assert isinstance(target.connection, SshConnection)
@@ -195,7 +189,13 @@ class Hosts:
     def _accept(self, workstation: str, keys: tuple[str, ...]) -> Accepted:
         comment = f"accepted {clock.today().isoformat()} by {getpass.getuser()}@{platform.node()}"
         self.store.add(workstation, keys, comment)
-        return [(workstation, str(describe(key))) for key in keys]
+        for key in keys:
+            yield workstation, str(describe(key))
+
+
+def _named(workstation: str, error: IeaFleetError) -> IeaFleetError:
+    """The same error with the workstation's name before its address."""
+    return type(error)(f"{workstation}: {error.sentence}", error.hint, code=error.code)
 
 
 def _seen(workstation: str, key: str, accepted: tuple[str, ...], known: dict[str, str]) -> SeenKey:
