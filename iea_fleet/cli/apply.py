@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from iea_fleet.cli.options import (
     options,
 )
 from iea_fleet.engine.options import CONCURRENCY
+
+if TYPE_CHECKING:
+    from iea_fleet.engine.operation import Operation
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -50,7 +53,7 @@ def apply(
                 reviewed = opened.look(listener, recorded=False)
             print_plan(reviewed, opened.targets, stderr=True)
             changing = sum(1 for target in reviewed.plan.targets if target.changes)
-            code = 130 if opened.stopped else _unconfirmed(changing)
+            code = _unconfirmed(opened, changing)
             if code:
                 typer.echo("nothing was written", err=True)
                 raise typer.Exit(code)
@@ -60,16 +63,16 @@ def apply(
     raise typer.Exit(result.run.exit_code or 0)
 
 
-def _unconfirmed(changing: int) -> int:
+def _unconfirmed(opened: Operation, changing: int) -> int:
     """0 when the operator types the whole word, or nothing is to change; else the exit code of a no, or of Ctrl-C."""
     from iea_fleet.cli.visit import question
 
-    if not changing:
-        return 0
     plural = "s" if changing != 1 else ""
-    typer.echo(f"Write to {changing} workstation{plural}? Only yes is taken as yes: ", nl=False, err=True)
     try:
         with question():
+            if opened.stopped or not changing:
+                return 130 if opened.stopped else 0
+            typer.echo(f"Write to {changing} workstation{plural}? Only yes is taken as yes: ", nl=False, err=True)
             return 0 if sys.stdin.readline().strip() == "yes" else 1
     except KeyboardInterrupt:
         typer.echo(err=True)
