@@ -20,7 +20,13 @@ WS = "toul-01"
 RELAUNCH = "/impact-emploi/maintenance relancer"
 SETTINGS = "/impact-emploi/connexion.properties"
 STATE = "/impact-emploi/etat.properties"
-LOST = (asyncssh.ConnectionLost, asyncssh.SFTPConnectionLost, asyncssh.ChannelOpenError, ConnectionError, asyncssh.SFTPNoConnection)
+LOST = (
+    asyncssh.ConnectionLost,
+    asyncssh.SFTPConnectionLost,
+    asyncssh.ChannelOpenError,
+    ConnectionError,
+    asyncssh.SFTPNoConnection,
+)
 _NEW = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
 Result = TypeVar("Result")
 
