@@ -42,7 +42,7 @@ CASES: dict[str, tuple[Expected, Expected, Expected]] = {
     # fault: drift of a right workstation, status of a right one, apply to one of before V72
     "offline": (OFFLINE, OFFLINE, OFFLINE),
     "hang": (SILENT, SILENT, SILENT),
-    "slow=60": (RIGHT, RIGHT, WRITTEN),
+    "slow=20": (RIGHT, RIGHT, WRITTEN),
     "drop-after=2": (LOST, LOST, LOST),
     "drop-before=2": (LOST, LOST, LOST),
     "read-only": (RIGHT, RIGHT, Expected("failed", "no_rights", "connexion.properties was not written")),
@@ -153,10 +153,8 @@ ALONE = [
     ("offline", "drift", 4),
     ("garbage", "drift", 4),
     ("new-host-key", "drift", 1),
-    ("refused", "status", 1),
     ("assistance", "status", 0),
     ("iea-open", "apply", 4),
-    ("read-only", "apply", 1),
 ]
 
 

@@ -50,7 +50,6 @@ def test_limit_leaves_the_others_untouched(cli: CommandLine, office: RunningLab)
         ("nancy-1", "`nancy-1` matches no workstation; did you mean `nancy-01`?"),
         ("office:nanci", "`office:nanci` matches no workstation; did you mean `nancy`?"),
         ("ofice:nancy", "`ofice:` is no kind of selector; did you mean `office`?"),
-        ("all,!all", "the selectors leave no workstation"),
     ],
 )
 def test_a_selector_that_means_nobody(cli: CommandLine, office: RunningLab, selector: str, said: str) -> None:

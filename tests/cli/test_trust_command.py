@@ -76,16 +76,16 @@ def test_add_by_fingerprint_then_apply_list_and_remove(cli: CommandLine, office:
     assert fingerprint in listed
     assert listed.endswith("in the store")
     assert cli.run("trust", "remove", path, ONE).out == f"{ONE}: 1 key forgotten\n"
-    assert cli.run("drift", path, "--limit", ONE, "--format", "json").cell(ONE)["reason_code"] == "host_key_unknown"
     assert cli.run("trust", "remove", path, ONE).exit_code == 1
+    assert cli.run("trust", "list", path).out == ""
 
 
 def test_add_by_a_list_for_scripts(cli: CommandLine, office: RunningLab) -> None:
     path, listed = without_keys(office), cli.home / "fingerprints"
     lines = [f"{name} {as_ssh_keygen_prints(key(office, name), cli.home).split()[1]}\n" for name in office.names]
     listed.write_text("# from the workstations themselves\n" + "".join(lines))
-    assert cli.run("trust", "add", path, "--fingerprints", listed).exit_code == 0
-    assert cli.run("drift", path).exit_code == 3
+    added = cli.run("trust", "add", path, "--fingerprints", listed)
+    assert (added.exit_code, len(added.out.splitlines())) == (0, 6)
     listed.write_text("poste-inconnu SHA256:abc\n")
     refused = cli.run("trust", "add", path, "--fingerprints", listed)
     assert refused.exit_code == 2
@@ -101,7 +101,6 @@ def test_what_was_accepted_before_a_fault_is_told(cli: CommandLine, office: Runn
     assert ran.exit_code == 1
     assert ran.out == f"accepted for nancy-01: 256 {prints['nancy-01']} (ED25519)\n"
     assert "toul-01: 127.0.0.1:" in ran.err
-    assert "nancy-01" in cli.run("trust", "list", path).out
 
 
 def test_add_from_a_known_hosts_file(cli: CommandLine, office: RunningLab) -> None:
