@@ -40,7 +40,7 @@ def scan(inventory: InventoryArgument, limit: LimitOption = None, state_dir: Sta
 @app.command()
 def add(
     inventory: InventoryArgument,
-    workstation: Annotated[str | None, typer.Argument(metavar="[WORKSTATION]", help="One workstation.")] = None,
+    workstation: Annotated[str | None, typer.Argument(metavar="WORKSTATION", help="One workstation.")] = None,
     fingerprint: Annotated[
         str | None, typer.Option("--fingerprint", help="SHA256:… as read at the workstation; another key is refused.")
     ] = None,

@@ -46,6 +46,7 @@ def test_a_command_imports_only_what_it_needs(cli: CommandLine, office: RunningL
 def test_every_command_explains_itself(cli: CommandLine, command: list[str]) -> None:
     ran = cli.run(*command, "--help")
     assert (ran.exit_code, ran.err) == (0, "")
+    assert "[[" not in ran.out
     assert ran.out.startswith(f"Usage: iea-fleet {' '.join(command)}".rstrip())
     if not command:
         for name, line in COMMANDS.items():
