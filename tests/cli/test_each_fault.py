@@ -34,9 +34,9 @@ OTHER_KEY = Expected("failed", "host_key_changed", "")
 UNREADABLE = Expected("unknown", "unreadable_format", "connexion.properties cannot be read")
 HAND = Expected("drifted", "drifted", "« Sécurisé » is not ticked")
 LEFTOVER = Expected("drifted", "drifted", "leftover « :80 »")
-REFUSED = Expected("bad", "refused", "« Autorisation refusée »: only support can repair this", "state.tray")
-LICENCE = Expected("bad", "licence", "« Licence d'installation non reconnue »: only support", "state.tray")
-SCARAB = Expected("warn", "assistance", "scarabée rouge", "state.tray")
+REFUSED = Expected("bad", "tray_refused", "« Autorisation refusée »: only support can repair this", "state.tray")
+LICENCE = Expected("bad", "tray_licence", "« Licence d'installation non reconnue »: only support", "state.tray")
+SCARAB = Expected("warn", "tray_assistance", "scarabée rouge", "state.tray")
 
 CASES: dict[str, tuple[Expected, Expected, Expected]] = {
     # fault: drift of a right workstation, status of a right one, apply to one of before V72

@@ -84,7 +84,7 @@ def test_a_passphrase_by_reference_opens_the_key(cli: CommandLine, office: Runni
     ("variables", "code", "words"),
     [
         ({"PHRASE": WRONG}, "passphrase_wrong", "correct the secret that key_passphrase refers to"),
-        ({}, "secret", "the environment variable PHRASE is not set"),
+        ({}, "secret_missing", "the environment variable PHRASE is not set"),
     ],
 )
 def test_a_wrong_or_missing_passphrase(

@@ -62,7 +62,7 @@ def test_add_by_fingerprint_then_apply_list_and_remove(cli: CommandLine, office:
     other = as_ssh_keygen_prints(key(office, "nancy-02"), cli.home).split()[1]
 
     refused = cli.run("trust", "add", path, ONE, "--fingerprint", other)
-    assert refused.exit_code == 2
+    assert refused.exit_code == 1
     assert f"{ONE} presents no key of this fingerprint, but 256 {fingerprint}" in refused.err
 
     before = office.file(ONE).read_bytes()
@@ -98,7 +98,7 @@ def test_what_was_accepted_before_a_fault_is_told(cli: CommandLine, office: Runn
     listed.write_text("".join(f"{name} {fingerprint}\n" for name, fingerprint in prints.items()))
     office.break_("toul-01", "offline")
     ran = cli.run("trust", "add", path, "--fingerprints", listed)
-    assert ran.exit_code == 1
+    assert ran.exit_code == 4
     assert ran.out == f"accepted for nancy-01: 256 {prints['nancy-01']} (ED25519)\n"
     assert "toul-01: 127.0.0.1:" in ran.err
 
@@ -107,8 +107,9 @@ def test_add_from_a_known_hosts_file(cli: CommandLine, office: RunningLab) -> No
     path, known = without_keys(office), cli.home / "known_hosts"
     known.write_text("".join(f"[127.0.0.1]:{port(office, name)} {key(office, name)}\n" for name in office.names[:2]))
     added = cli.run("trust", "add", path, "--known-hosts", known)
-    assert added.exit_code == 0
+    assert added.exit_code == 1
     assert len(added.out.splitlines()) == 2
+    assert [line.partition(":")[0] for line in added.err.splitlines()] == office.names[2:]
     drift = cli.run("drift", path, "--format", "json")
     assert [row["status"] for row in drift.workstations.values()] == ["pending"] * 2 + ["failed"] * 4
 

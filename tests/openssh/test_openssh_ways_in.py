@@ -36,7 +36,7 @@ def test_a_key_with_a_passphrase(network: Network, tmp_path: Path) -> None:
     assert outcomes(network) == (1, {("failed", "passphrase_missing")})
     network.inventory["secrets"] = {"env": {"kind": "env", "names": ["KEY_PASSPHRASE"]}}
     network.connection["key_passphrase"] = "env:KEY_PASSPHRASE"
-    assert outcomes(network) == (1, {("failed", "secret")})
+    assert outcomes(network) == (1, {("failed", "secret_missing")})
     wrong = network.apply(environment={"KEY_PASSPHRASE": "canary-in-vain"})
     assert {wrong.outcome(name) for name in network.names} == {("failed", "passphrase_wrong")}
     assert "canary-in-vain" not in wrong.stdout + wrong.stderr
