@@ -32,7 +32,7 @@ def test_a_push_and_then_nothing_to_do(network: Network) -> None:
     assert done.document["summary"] == {"changed": 3}
     for name in network.names:
         assert network.settings(name).read_bytes() == network.pushed()
-        assert done.outcome(name, TRAY) == ("in_sync", "connected")
+        assert done.outcome(name, TRAY) == ("in_sync", "tray_connected")
         names = sorted(path.name for path in network.home(name).iterdir())
         assert names == ["connexion.properties", "etat.properties", "version.properties"]
         assert (network.home(name) / "version.properties").stat().st_mtime == LONG_AGO
@@ -77,7 +77,7 @@ def test_before_a_push_the_probes_judge_what_the_workstation_uses(network: Netwo
     shown = network.run("status", "--limit", "nancy-01")
     assert shown.code == 1
     assert shown.outcome("nancy-01")[0] == "pending"
-    assert shown.outcome("nancy-01", TRAY) == ("bad", "failed")
+    assert shown.outcome("nancy-01", TRAY) == ("bad", "tray_failed")
     assert "sécurité" in shown.cell("nancy-01", TRAY)["reason"]
     for address in SERVERS:
         assert shown.outcome("nancy-01", address) == ("bad", "refused")
