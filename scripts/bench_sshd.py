@@ -6,8 +6,8 @@ import contextlib
 import datetime as dt
 import json
 import socket
+import statistics
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ sys.path.append(str(ROOT / "tests"))
 from sshd import Sshd  # noqa: E402 - the tests' own server, found by the line above
 
 THREADS = 32
+PATIENCE = 5
+"""The timeout of silent workstations, in seconds."""
 ADDRESSES_OF_ONE = 16
 """On how many addresses one sshd listens at most (MAX_LISTEN_SOCKS in OpenSSH's sshd.c)."""
 
@@ -239,45 +241,43 @@ def _both(cost: Cost) -> Sequence[str]:
 
 
 def hung(folder: Path, *, quick: bool) -> str:
-    """What some workstations that accept and then say nothing cost the others."""
-    many, patience = (30 if quick else 100), 5
+    """What workstations that accept the connection and then say nothing cost the others."""
+    many, times = (30, 1) if quick else (100, 3)
+    output = folder / "hung.json"
     rows = []
-    with field(folder, many) as made, contextlib.closing(socket.create_server(("127.0.2.1", 0), backlog=64)) as mute:
+    with field(folder, many) as made:
         made.ours("apply", many)
-        threading.Thread(target=_accept_and_keep, args=(mute,), daemon=True).start()
         for silent in (0, 1, 20, 40):
-            inventory = made.inventory(many)
-            # The silent ones stand first: whoever gave each of them a worker would wait for them.
-            mutes = {
-                f"mute-{number:02}": {
-                    "address": f"127.0.2.{number}" if number > 1 else "127.0.2.1",
-                    "host_keys": [made.servers[0].host_key],
-                    "connection": {"port": mute.getsockname()[1], "timeout": patience},
-                }
-                for number in range(1, silent + 1)
-            }
-            listeners = [
-                socket.create_server((one["address"], mute.getsockname()[1]), backlog=8)
-                for one in list(mutes.values())[1:]
-            ]
-            workstations = inventory["offices"]["nancy"]["workstations"]
-            inventory["offices"]["nancy"]["workstations"] = {**mutes, **workstations}
-            made.write("inventory-hung.yml", inventory)
-            output = made.folder / "hung.json"
-            command = [COMMAND, "drift", "inventory-hung.yml", "playbook.yml", "--state-dir", "state"]
-            cost = measure([*command, "--format", "json"], made.folder, 1 if silent else 0, output)
-            for listener in listeners:
-                listener.close()
-            rows.append([str(silent), seconds(_others_done(output)), seconds(cost.wall), seconds(cost.cpu)])
-    columns = [f"silent beside {many}", "the others were done after", f"wall (timeout {patience} s)", "CPU"]
+            with _silent(made, silent) as inventory:
+                command = [COMMAND, "drift", inventory, "playbook.yml", "--state-dir", "state", "--format", "json"]
+                costs, done = [], []
+                for _ in range(times):
+                    costs.append(measure(command, made.folder, 1 if silent else 0, output))
+                    done.append(_others_done(output))
+            middle = medians(costs)
+            rows.append([str(silent), seconds(statistics.median(done)), seconds(middle.wall), seconds(middle.cpu)])
+    columns = [f"silent beside {many}", "the others were done after", f"wall (timeout {PATIENCE} s)", "CPU"]
     return table(columns, rows)
 
 
-def _accept_and_keep(listener: socket.socket) -> None:
-    kept = []
-    with contextlib.suppress(OSError):
-        while True:
-            kept.append(listener.accept())
+@contextlib.contextmanager
+def _silent(made: Field, count: int) -> Iterator[str]:
+    """An inventory with so many silent workstations before the others: a worker for each would be lost to all."""
+    inventory = made.inventory(len(made.addresses))
+    workstations: dict[str, Any] = {}
+    with contextlib.ExitStack() as stack:
+        for number in range(1, count + 1):
+            # The system accepts for a listener that never does.
+            listener = stack.enter_context(contextlib.closing(socket.create_server((f"127.0.2.{number}", 0))))
+            workstations[f"silent-{number:02}"] = {
+                "address": f"127.0.2.{number}",
+                "host_keys": [made.servers[0].host_key],
+                "connection": {"port": listener.getsockname()[1], "timeout": PATIENCE},
+            }
+        office = inventory["offices"]["nancy"]
+        office["workstations"] = {**workstations, **office["workstations"]}
+        made.write("inventory-silent.yml", inventory)
+        yield "inventory-silent.yml"
 
 
 def _others_done(output: Path) -> float:

@@ -88,7 +88,7 @@ def apply(
                 with progress() as listener:
                     reviewed = opened.look(listener, recorded=False).reviewed
             print_plan(reviewed.plan, opened, stderr=True)
-            code = 130 if opened.stopped else unconfirmed(reviewed.changing)
+            code = unconfirmed(opened, reviewed.changing)
             if code:
                 typer.echo("nothing was written", err=True)
                 raise typer.Exit(code)

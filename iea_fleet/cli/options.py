@@ -22,9 +22,7 @@ class Format(StrEnum):
 
 
 InventoryArgument = Annotated[Path, typer.Argument(metavar="INVENTORY", help="The inventory file.")]
-PlaybookArgument = Annotated[
-    Path | None, typer.Argument(metavar="[PLAYBOOK]", help="A playbook; all declared without.")
-]
+PlaybookArgument = Annotated[Path | None, typer.Argument(metavar="PLAYBOOK", help="A playbook; all declared without.")]
 LimitOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -65,7 +65,7 @@ def rollback(
             with progress() as listener:
                 reviewed = undone.review(listener)
             print_plan(reviewed.plan, opened, stderr=True)
-            if code := 130 if opened.stopped else unconfirmed(reviewed.changing):
+            if code := unconfirmed(opened, reviewed.changing):
                 typer.echo("nothing was written", err=True)
                 raise typer.Exit(code)
         with progress() as listener:

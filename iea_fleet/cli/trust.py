@@ -40,7 +40,7 @@ def scan(inventory: InventoryArgument, limit: LimitOption = None, state_dir: Sta
 @app.command()
 def add(
     inventory: InventoryArgument,
-    workstation: Annotated[str | None, typer.Argument(metavar="[WORKSTATION]", help="One workstation.")] = None,
+    workstation: Annotated[str | None, typer.Argument(metavar="WORKSTATION", help="One workstation.")] = None,
     fingerprint: Annotated[
         str | None, typer.Option("--fingerprint", help="SHA256:… as read at the workstation; another key is refused.")
     ] = None,
@@ -54,8 +54,9 @@ def add(
     state_dir: StateOption = None,
 ) -> None:
     """Accept host keys: by fingerprint, from a known_hosts file, or by a typed yes."""
+    from iea_fleet.cli.output import complain
     from iea_fleet.engine.hosts import Hosts
-    from iea_fleet.errors import UsageError
+    from iea_fleet.errors import OfflineError, UsageError
 
     given = [name for name in (fingerprint, known_hosts, fingerprints) if name is not None]
     if len(given) > 1:
@@ -72,19 +73,27 @@ def add(
             accepted = hosts.add_fingerprint(fingerprint)
         else:
             accepted = hosts.add_confirmed(_typed_yes)
-    for name, line in accepted:
-        typer.echo(f"accepted for {name}: {line}")
-    if not accepted:
-        raise typer.Exit(1)
+        codes = {0}
+        for name, outcome in accepted:
+            if isinstance(outcome, str):
+                typer.echo(f"accepted for {name}: {outcome}")
+            else:
+                complain(str(outcome))
+                codes.add(4 if isinstance(outcome, OfflineError) else 1)
+    raise typer.Exit(1 if 1 in codes else max(codes))
 
 
 @app.command("list")
 def list_keys(inventory: InventoryArgument, limit: LimitOption = None, state_dir: StateOption = None) -> None:
     """List the accepted keys: those of the inventory, and those of our own store."""
+    from iea_fleet.cli.output import complain
     from iea_fleet.engine.hosts import Hosts
 
-    for workstation, line, where in Hosts.open(options(inventory, None, limit, state_dir)).listed():
+    listed = list(Hosts.open(options(inventory, None, limit, state_dir)).listed())
+    for workstation, line, where in listed:
         typer.echo(f"{line} {workstation}: {where}")
+    if not listed:
+        complain("no host key is accepted yet; see them with: iea-fleet trust scan")
 
 
 @app.command()

@@ -69,14 +69,14 @@ def print_plan(plan: Plan, opened: Operation, *, stderr: bool = False) -> None:
     console(stderr=stderr).print(plan_text(plan, opened.loaded.offices, guided))
 
 
-def unconfirmed(changing: int) -> int:
+def unconfirmed(opened: Operation, changing: int) -> int:
     """0 when the operator types the whole word, or nothing is to change; else the exit code of a no, or of Ctrl-C."""
-    if not changing:
-        return 0
     plural = "s" if changing != 1 else ""
-    typer.echo(f"Write to {changing} workstation{plural}? Only yes is taken as yes: ", nl=False, err=True)
     try:
         with question():
+            if opened.stopped or not changing:
+                return 130 if opened.stopped else 0
+            typer.echo(f"Write to {changing} workstation{plural}? Only yes is taken as yes: ", nl=False, err=True)
             return 0 if sys.stdin.readline().strip() == "yes" else 1
     except KeyboardInterrupt:
         typer.echo(err=True)

@@ -59,9 +59,9 @@ def _question(opened: Operation, listener: PlainLines | LiveBar) -> Confirm:
     def confirm(number: int, of: int, size: int) -> bool:
         with listener.aside():
             asked = f"Begin wave {number} of {of}, {workstations(size)}? Only yes is taken as yes: "
-            typer.echo(asked, nl=False, err=True)
             try:
                 with question():
+                    typer.echo(asked, nl=False, err=True)
                     return sys.stdin.readline().strip() == "yes"
             except KeyboardInterrupt:
                 typer.echo(err=True)

@@ -234,7 +234,7 @@ def _why_not_kept(again: TargetPlan, before: Mapping[str, Cell], probed: tuple[C
             was is not None
             and cell.status is Status.BAD
             and was.status is not Status.BAD
-            and cell.reason_code not in ("refused", "licence")
+            and cell.reason_code not in ("tray_refused", "tray_licence")
         ):
             return f"{cell.address} has turned bad ({cell.reason})"
     return ""

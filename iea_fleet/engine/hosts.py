@@ -18,7 +18,7 @@ from iea_fleet.engine.load import load
 from iea_fleet.engine.options import Options
 from iea_fleet.engine.reach import reaches
 from iea_fleet.engine.trust import TrustStore, owners
-from iea_fleet.errors import IeaFleetError, UsageError
+from iea_fleet.errors import IeaFleetError, TrustError, UsageError
 from iea_fleet.model.target import SshConnection, Target
 from iea_fleet.secrets import Secrets
 from iea_fleet.transports.base import Reach
@@ -26,8 +26,8 @@ from iea_fleet.transports.fingerprint import describe, fingerprint
 from iea_fleet.transports.jump import JumpHosts
 from iea_fleet.transports.scan import fetch_host_keys
 
-Accepted = list[tuple[str, str]]
-"""Workstation and fingerprint line of each key that was accepted."""
+Accepted = Iterator[tuple[str, str | IeaFleetError]]
+"""A workstation and the fingerprint line of each key as soon as it was accepted, or why none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,29 +116,32 @@ class Hosts:
         unknown = sorted(set(wanted) - {target.name for target in self.targets})
         if unknown:
             raise UsageError(f"{file} names {', '.join(unknown)}, which the inventory does not", "correct the name")
-        return self._add_matching(wanted)
+        yield from self._add_matching(wanted)
 
     def add_known_hosts(self, file: Path) -> Accepted:
         """Accept the keys that an OpenSSH known_hosts file has for the selected workstations; nobody is asked."""
         text = _text(file)
-        accepted = []
         for target in self.targets:
             assert isinstance(target.connection, SshConnection)
             keys = keys_of(text, (target.name, target.address or ""), target.connection.port)
             if keys:
-                accepted += self._accept(target.name, keys)
-        return accepted
+                yield from self._accept(target.name, keys)
+            else:
+                names = " nor ".join(name for name in (target.name, target.address) if name)
+                hint = f"it knows neither {names} on port {target.connection.port}"
+                yield target.name, UsageError(f"{target.name}: {file} has no key of it", hint)
 
     def add_confirmed(self, confirm: Callable[[str, list[str]], bool]) -> Accepted:
         """Show each workstation's keys to a person, and accept those that the person says yes to."""
-        accepted = []
         for found in self.scan():
             if found.error is not None:
-                raise found.error
+                yield found.workstation, _named(found.workstation, found.error)
+                continue
             lines = [f"{key.line}, {key.standing}" for key in found.keys]
             if confirm(found.workstation, lines):
-                accepted += self._accept(found.workstation, tuple(key.key for key in found.keys))
-        return accepted
+                yield from self._accept(found.workstation, tuple(key.key for key in found.keys))
+            else:
+                yield found.workstation, UsageError(f"{found.workstation}: not accepted")
 
     def listed(self) -> Iterator[tuple[str, str, str]]:
         """Workstation, fingerprint line and where it is accepted, of every accepted key."""
@@ -161,22 +164,20 @@ class Hosts:
         return self.store.remove(workstation)
 
     def _add_matching(self, wanted: dict[str, str]) -> Accepted:
-        accepted = []
         for target in self.targets:
             if target.name not in wanted:
                 continue
             answer = self._fetch(target)
             if isinstance(answer, IeaFleetError):
-                raise answer
+                yield target.name, _named(target.name, answer)
+                continue
             matching = tuple(key for key in answer if fingerprint(key) == wanted[target.name])
-            if not matching:
-                presented = ", ".join(str(describe(key)) for key in answer)
-                raise UsageError(
-                    f"{target.name} presents no key of this fingerprint, but {presented}",
-                    "read it again at the workstation: ssh-keygen -l -f on its host key",
-                )
-            accepted += self._accept(target.name, matching)
-        return accepted
+            if matching:
+                yield from self._accept(target.name, matching)
+                continue
+            presented = ", ".join(str(describe(key)) for key in answer)
+            wrong = f"{target.name} presents no key of this fingerprint, but {presented}"
+            yield target.name, UsageError(wrong, "read it again at the workstation: ssh-keygen -l -f on its host key")
 
     def _fetch(self, target: Target) -> list[str] | IeaFleetError:
         assert isinstance(target.connection, SshConnection)
@@ -194,8 +195,18 @@ class Hosts:
 
     def _accept(self, workstation: str, keys: tuple[str, ...]) -> Accepted:
         comment = f"accepted {clock.today().isoformat()} by {getpass.getuser()}@{platform.node()}"
-        self.store.add(workstation, keys, comment)
-        return [(workstation, str(describe(key))) for key in keys]
+        try:
+            self.store.add(workstation, keys, comment)
+        except TrustError as error:
+            yield workstation, error
+            return
+        for key in keys:
+            yield workstation, str(describe(key))
+
+
+def _named(workstation: str, error: IeaFleetError) -> IeaFleetError:
+    """The same error with the workstation's name before its address."""
+    return type(error)(f"{workstation}: {error.sentence}", error.hint, code=error.code)
 
 
 def _seen(workstation: str, key: str, accepted: tuple[str, ...], known: dict[str, str]) -> SeenKey:

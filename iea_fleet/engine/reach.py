@@ -62,6 +62,7 @@ def _reach(target: Target, secrets: Secrets, stored: Stored, known: Mapping[str,
             jump=connection.jump,
             host_keys=target.host_keys or stored.get(target.name, ()),
             owners=known,
+            pinned_in_inventory=bool(target.host_keys),
         )
     except IeaFleetError as error:
         return error

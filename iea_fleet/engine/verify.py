@@ -9,12 +9,12 @@ from iea_fleet.core.planner import Reading
 from iea_fleet.engine import clock
 from iea_fleet.engine.gather import Gathered
 from iea_fleet.model.layout import Scalar
-from iea_fleet.model.matrix import Cell
+from iea_fleet.model.matrix import Cell, Status
 from iea_fleet.model.playbook import ProbeName
 from iea_fleet.model.request import Answer, OpenUrl
 from iea_fleet.model.target import Target
 from iea_fleet.probes import servers, state, version
-from iea_fleet.resources.server_connection import KIND as SERVER_CONNECTION
+from iea_fleet.resources import server_connection
 from iea_fleet.transports.base import Session
 
 Asked = dict[OpenUrl, Answer]
@@ -27,15 +27,20 @@ def ask(session: Session, target: Target, addresses: Mapping[str, Scalar], asked
     new = [request for request in dict.fromkeys(requests.values()) if request not in asked]
     asked.update(zip(new, session.carry_out(new) if new else (), strict=True))
     at = clock.now()
-    return tuple(
-        replace(
-            servers.judge(
-                setting, addresses.get(setting), asked.get(requests[setting]) if setting in requests else None
-            ),
-            observed_at=at,
-        )
-        for setting in servers.ADDRESSES
-    )
+    cells = []
+    for setting in servers.ADDRESSES:
+        found = addresses.get(setting)
+        cell = servers.judge(setting, found, asked.get(requests[setting]) if setting in requests else None)
+        cells.append(replace(cell, observed_at=at, reason=_explained(target, setting, found, cell)))
+    return tuple(cells)
+
+
+def _explained(target: Target, setting: str, found: Scalar, cell: Cell) -> str:
+    """The reason of a bad address; when it is not even the wanted one, that is the first thing to know."""
+    wanted = target.server_connection.wanted().get(setting) if target.server_connection else None
+    if cell.status is not Status.BAD or wanted is None or server_connection.same(setting, found, wanted):
+        return cell.reason
+    return f"{cell.reason}; this is not the address that the files ask for"
 
 
 def probe(
@@ -64,4 +69,4 @@ def required(
 
 
 def _in_use(target: Target, reading: Reading) -> Mapping[str, Scalar]:
-    return reading.values(SERVER_CONNECTION) if SERVER_CONNECTION in target.resources else {}
+    return reading.values(server_connection.KIND) if server_connection.KIND in target.resources else {}

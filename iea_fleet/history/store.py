@@ -162,7 +162,7 @@ class History:
 
     def runs(self, limit: int = 20, inventory: str | None = None) -> tuple[RunRecord, ...]:
         """The latest runs, newest first; only those of one inventory when it is named."""
-        wanted = select(schema.runs).order_by(schema.runs.c.id.desc()).limit(limit)
+        wanted = select(schema.runs).order_by(schema.runs.c.started_at.desc(), schema.runs.c.id.desc()).limit(limit)
         if inventory is not None:
             wanted = wanted.where(schema.runs.c.inventory == inventory)
         with self._reading() as connection:

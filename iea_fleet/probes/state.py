@@ -67,5 +67,6 @@ def judge(target: Target, answer: Answer | None) -> Cell:
     if state is None:
         return Cell(ADDRESS, Status.UNKNOWN, why, "no_state")
     status, words = _VERDICTS[state]
-    reason = f"{words} ({why})" if why and status is not OK else words
-    return Cell(ADDRESS, status, reason, state)
+    # The program's own words are told, unless they are the ones already said.
+    told = why and status is not OK and why.casefold() not in words.casefold()
+    return Cell(ADDRESS, status, f"{words} ({why})" if told else words, f"tray_{state}")

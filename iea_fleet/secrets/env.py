@@ -27,17 +27,25 @@ class _Environment:
 
     def get(self, path: str, field: str | None) -> SecretStr:
         if field is not None:
-            raise SecretError("an environment variable has no fields", "delete the # in the reference")
+            raise SecretError(
+                "an environment variable has no fields", "delete the # in the reference", code="secret_no_field"
+            )
         # The name is not shown: a password that stands where a reference should be would be shown with it.
         if path not in self.names:
             raise SecretError(
-                "a secret reference names an environment variable that is not listed", "add it to `names`"
+                "a secret reference names an environment variable that is not listed",
+                "add it to `names`",
+                code="secret_not_listed",
             )
         value = os.environ.get(path)
         if value is None:
-            raise SecretError(f"the environment variable {path} is not set", "set it for this command")
+            raise SecretError(
+                f"the environment variable {path} is not set", "set it for this command", code="secret_missing"
+            )
         if not value:
-            raise SecretError(f"the environment variable {path} is empty", "set it for this command")
+            raise SecretError(
+                f"the environment variable {path} is empty", "set it for this command", code="secret_missing"
+            )
         try:
             value.encode()
         except UnicodeEncodeError:

@@ -17,7 +17,8 @@ class Reach:
     """Everything a transport needs to open a session on one workstation, secrets resolved, trust decided.
 
     ``host_keys`` are the pinned keys (``ssh-ed25519 AAAA…``), none of them means unknown. ``owners`` maps the base64
-    of known host keys to the workstation that owns them, so that an alarm can name it. ``timeout`` is seconds
+    of known host keys to the workstation that owns them, so that an alarm can name it; ``pinned_in_inventory`` tells
+    it where ``host_keys`` were pinned. ``timeout`` is seconds
     without an answer, ``deadline`` seconds for the whole session.
     """
 
@@ -34,6 +35,7 @@ class Reach:
     jump: Jump | None = None
     host_keys: tuple[str, ...] = ()
     owners: Mapping[str, str] = field(default_factory=dict, repr=False)
+    pinned_in_inventory: bool = False
 
 
 class Session(Protocol):

@@ -9,9 +9,6 @@ from pathlib import Path
 import yaml
 from labs import RunningLab
 
-KEYS = {"connexion.securisee": "secure", "serveur.authentification": "authentication_url", "serveur.maj": "update_url"}
-"""What IEA calls the settings in the lab's file."""
-
 _LINE = re.compile(
     rb"^(?P<key>connexion\.securisee|serveur\.authentification|serveur\.maj)(?P<sign>[ =:]+)(?P<value>.*)$"
 )
@@ -44,8 +41,8 @@ def put_right(lab: RunningLab, old: bytes) -> bytes:
     """
     wanted = {
         b"connexion.securisee": b"O",
-        b"serveur.authentification": _escaped(lab.info.authentication_url),
-        b"serveur.maj": _escaped(lab.info.update_url),
+        b"serveur.authentification": lab.info.authentication_url.encode("ascii"),
+        b"serveur.maj": lab.info.update_url.encode("ascii"),
     }
     lines = []
     for line in old.split(b"\n"):
@@ -54,10 +51,6 @@ def put_right(lab: RunningLab, old: bytes) -> bytes:
             bare = found["key"] + found["sign"] + wanted[found["key"]]
         lines.append(bare + (b"\r" if line.endswith(b"\r") else b""))
     return b"\n".join(lines)
-
-
-def _escaped(url: str) -> bytes:
-    return url.encode("ascii")
 
 
 def left_behind(lab: RunningLab) -> list[Path]:

@@ -91,7 +91,9 @@ def test_the_cell_says_that_the_connection_was_lost(drops: Drops) -> None:
     for name, file in drops.between.items():
         row = drops.first.workstations[name]
         if row["status"] == "failed" and file.content == drops.right[name]:
-            assert "each file is whole, the old or the new one; the next iea-fleet apply settles the rest" in row["reason"]
+            assert (
+                "each file is whole, the old or the new one; the next iea-fleet apply settles the rest" in row["reason"]
+            )
     assert drops.first.exit_code == 1
 
 

@@ -1,4 +1,4 @@
-"""The whole story on a lab of its own: from an old installation to a kept one, with a hand and a dead machine between."""
+"""The whole story on a lab of its own: from old installations to kept ones, a hand and a dead machine between."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_a_key_with_a_passphrase(network: Network, tmp_path: Path) -> None:
     assert outcomes(network) == (1, {("failed", "passphrase_missing")})
     network.inventory["secrets"] = {"env": {"kind": "env", "names": ["KEY_PASSPHRASE"]}}
     network.connection["key_passphrase"] = "env:KEY_PASSPHRASE"
-    assert outcomes(network) == (1, {("failed", "secret")})
+    assert outcomes(network) == (1, {("failed", "secret_missing")})
     wrong = network.apply(environment={"KEY_PASSPHRASE": "canary-in-vain"})
     assert {wrong.outcome(name) for name in network.names} == {("failed", "passphrase_wrong")}
     assert "canary-in-vain" not in wrong.stdout + wrong.stderr
@@ -89,7 +89,8 @@ def test_an_unknown_host_key_is_refused_until_a_person_accepts_it(network: Netwo
     ).stdout
     (network.folder / "known_hosts").write_text(presented)
     accepted = network.command("trust", "add", "inventory.yml", "--known-hosts", "known_hosts")
-    assert (accepted.code, accepted.stdout.count("accepted for nancy-")) == (0, 2)
+    assert (accepted.code, accepted.stdout.count("accepted for nancy-")) == (1, 2)
+    assert "nancy-03: known_hosts has no key of it" in accepted.stderr
     listed = subprocess.run(
         ["ssh-keygen", "-l", "-f", network.sshd.host_key_files[0]], check=True, capture_output=True, text=True
     ).stdout
@@ -124,7 +125,7 @@ def test_one_session_a_connection_is_enough(network_with: Callable[..., Network]
     network = network_with(MaxSessions=1)
     done = network.apply()
     assert (done.code, done.document["summary"]) == (0, {"changed": 3})
-    assert {done.outcome(name, "state.tray") for name in network.names} == {("in_sync", "connected")}
+    assert {done.outcome(name, "state.tray") for name in network.names} == {("in_sync", "tray_connected")}
     assert (network.run("status").code, network.run("drift").code) == (0, 0)
 
 

@@ -12,11 +12,11 @@ from iea_fleet.probes import servers, state, version
 @pytest.mark.parametrize(
     ("content", "status", "code"),
     [
-        (b"etat=connecte\n", Status.IN_SYNC, "connected"),
-        (b"etat=echec\nmotif=serveur injoignable\n", Status.BAD, "failed"),
-        (b"etat=assistance\n", Status.WARN, "assistance"),
-        (b"etat=refus\n", Status.BAD, "refused"),
-        (b"etat=licence\n", Status.BAD, "licence"),
+        (b"etat=connecte\n", Status.IN_SYNC, "tray_connected"),
+        (b"etat=echec\nmotif=serveur injoignable\n", Status.BAD, "tray_failed"),
+        (b"etat=assistance\n", Status.WARN, "tray_assistance"),
+        (b"etat=refus\n", Status.BAD, "tray_refused"),
+        (b"etat=licence\n", Status.BAD, "tray_licence"),
         (b"etat=autre\n", Status.UNKNOWN, "no_state"),
         (b"", Status.UNKNOWN, "no_state"),
     ],
