@@ -84,6 +84,8 @@ class Transaction:
     """Whether ``run.json`` was no longer ours when something was to be written: then nothing is ours to put back."""
     older: tuple[str, ...] = ()
     """The backups that were there before, the oldest first."""
+    written: frozenset[str] = frozenset()
+    """The paths of the files that were written, which are those to put back."""
 
     @classmethod
     def prepare(
@@ -152,6 +154,9 @@ class Transaction:
         answers = self.session.carry_out((self._again, *backups, *self.writes))
         self.lost = isinstance(answers[0], Moved)
         kept, written = answers[: 1 + len(backups)], answers[1 + len(backups) :]
+        self.written = frozenset(
+            file.path for file, answer in zip(self.files, written, strict=True) if isinstance(answer, Done)
+        )
         refused = next((answer for answer in kept if isinstance(answer, Moved | Failed)), None)
         return written if refused is None else [refused, *written[1:]]
 
@@ -163,6 +168,8 @@ class Transaction:
         changed: list[str] = []
         stuck = ""
         for file in self.files:
+            if file.path not in self.written:
+                continue
             request = (
                 RemoveFile(file.path, file.after)
                 if file.was_absent

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import CommandLine, Ran
-from lab_files import inventory
+from lab_files import inventory, playbook
 from labs import RunningLab
 
 PASSPHRASE = "Loué-à-Nancy 54 kilomètres"
@@ -91,7 +91,8 @@ def test_a_wrong_or_missing_passphrase(
     cli: CommandLine, office: RunningLab, variables: dict[str, str], code: str, words: str
 ) -> None:
     path = with_secrets(office, cli, f"key_file: {locked_key(office, cli)}", "key_passphrase: env:PHRASE")
-    ran = given(cli, **variables).run("apply", path, "--yes", "--debug", "--format", "json")
+    whatever = playbook(office, "whatever-fails", max_failed="100%")
+    ran = given(cli, **variables).run("apply", path, whatever, "--yes", "--debug", "--format", "json")
     assert ran.exit_code == 1
     for row in ran.workstations.values():
         assert (row["status"], row["reason_code"]) == ("failed", code)

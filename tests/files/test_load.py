@@ -120,8 +120,8 @@ def test_paths_are_meant_from_the_folder_of_the_file_that_names_them(tmp_path: P
     )
     loaded = load(tmp_path / "main.yml")
     nancy, toul = loaded.targets
-    assert nancy.files == {"version_file": "/one/v"}
-    assert toul.files == {"version_file": "/two/toul/toul-01", "server_connection": "/two/toul/c"}
+    assert nancy.files == {"version_file": "/one/v", "private": "/p"}
+    assert toul.files == {"version_file": "/two/toul/toul-01", "server_connection": "/two/toul/c", "private": "/p"}
     assert isinstance(toul.connection, SshConnection)
     assert toul.connection.key_file == str(tmp_path / "toul/keys/id")
     assert toul.server_connection is not None

@@ -58,7 +58,12 @@ def test_testinfra_sees_what_was_pushed(network: Network, look: Callable[[str], 
         assert names == ["connexion.properties", "etat.properties", "version.properties"]
     assert "etat=connecte" in host.file(str(network.home(name) / "etat.properties")).content_string
     assert host.file(str(network.home(name) / "version.properties")).mtime.timestamp() == LONG_AGO
-    assert not host.file(str(network.folder / "private")).exists
+    private = host.file(str(network.folder / "private" / "nancy-01"))
+    assert (private.mode, private.user) == (0o700, network.sshd.user)
+    (backup,) = private.listdir()
+    assert backup.endswith(".bak")
+    kept = host.file(f"{private.path}/{backup}")
+    assert (kept.mode, kept.content) == (0o600, SETTINGS)
 
 
 def test_testinfra_sees_the_private_file_that_was_made(network: Network, look: Callable[[str], Host]) -> None:

@@ -128,7 +128,9 @@ def lowered(servers: HttpsServers) -> Iterator[Network]:
     wrapper = "setpriv --reuid=65534 --regid=65534 --clear-groups " if os.geteuid() == 0 else ""
     try:
         with Sshd(folder / "sshd", ("127.0.7.1",), Subsystem=f"sftp {wrapper}{SFTP_PROGRAM}") as sshd:
-            yield network_of(folder / "network", sshd, servers)
+            network = network_of(folder / "network", sshd, servers)
+            (network.folder / "private").chmod(0o777)
+            yield network
     finally:
         shutil.rmtree(folder)
 
