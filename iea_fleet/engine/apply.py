@@ -97,11 +97,14 @@ class Push:
 
     def _settled(self, gathered: Gathered) -> tuple[Gathered, Unobserved | None]:
         """What is there once a dead run was settled; why the workstation is not ours to write to, or None."""
-        answer = gathered.answer(self.leases.read(self.target))
-        assert answer is not None
+        question = self.leases.read(self.target)
+        answer = gathered.answers[question]
         lease = self.leases.standing(self.target, answer, self.session)
         if lease.standing is not Standing.DEAD:
             return gathered, lease.in_a_cell()
+        if self.session.carry_out((question,)) != [answer]:
+            # Its owner was alive when we read it, and has ended well since: what it wrote has to be read anew.
+            return self._settled(self._gather())
         settled = settle(self.session, self.target, lease)
         if not isinstance(settled, Settled):
             return gathered, settled

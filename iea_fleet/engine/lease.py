@@ -104,6 +104,9 @@ class Leases:
                 return Lease(Standing.FREE)
             case FileContent(content, found):
                 return self._found(target, content, found, session)
+            case Failed("keeps_changing", _):
+                # A damaged file does not change by itself: somebody writes it at this moment.
+                return Lease(Standing.HELD, reason="another run is beginning or ending here; apply again in a minute")
             case Failed(_, reason):
                 return Lease(
                     Standing.STRANGE, reason=f"whether another run is at work cannot be told: {reason}; {_LOOK}"
