@@ -172,7 +172,8 @@ def test_nothing_is_carried_out_after_a_connection_was_dropped(office: RunningLa
         async with office.visit(WS) as connection, connection.start_sftp_client() as sftp:
             asked = [sftp.lstat(SETTINGS), sftp.lstat(SETTINGS), sftp.remove(STATE), sftp.remove(SETTINGS)]
             answers = await asyncio.gather(*asked, return_exceptions=True)
-            assert [isinstance(answer, BaseException) for answer in answers] == [False, True, True, True]
+            # The answer to the first one, which was carried out, may be lost with the connection.
+            assert all(isinstance(answer, BaseException) for answer in answers[1:])
 
     asyncio.run(visit())
     assert office.file(WS, STATE).exists()
