@@ -14,7 +14,7 @@ from iea_fleet.core.members import Register
 from iea_fleet.core.reference_rules import check_references
 from iea_fleet.core.settings_rules import Level, Levels, as_values, overrides
 from iea_fleet.core.templates import TemplateError
-from iea_fleet.model.inventory import Office, Settings, Workstation
+from iea_fleet.model.inventory import Identity, Office, Settings, Workstation
 from iea_fleet.model.layout import Layout
 from iea_fleet.model.playbook import Playbook
 from iea_fleet.model.target import (
@@ -59,6 +59,7 @@ class Common:
     software: Software | None
     variables: Mapping[str, str]
     resources: tuple[str, ...]
+    identities: Mapping[str, Identity] = field(default_factory=dict)
     files: dict[str, str] | None = None
     """Paths on each of the workstations; None when they depend on its name."""
 
@@ -129,9 +130,10 @@ class _Resolver:
         servers = settings_rules.server_connection(settled.get("server_connection", {}), layout, levels, self.notes)
         software = settings_rules.software(settled.get("software", {}), levels, self.notes)
         variables = {"office": office_name, **as_values(settled.get("vars", {}))}
-        common = Common(
-            levels, connection, known, servers, software, variables, self._resources(office, servers, software)
-        )
+        resources = self._resources(office, servers, software)
+        used = {user.net_entreprises for user in office.users.values()}
+        identities = {name: identity for name, identity in self.inventory.identities.items() if name in used}
+        common = Common(levels, connection, known, servers, software, variables, resources, identities)
         if known is not None and "workstation" in known.paths.names:
             return common
         return replace(common, files=self._files(common, office, variables, levels.lowest))
@@ -223,6 +225,7 @@ class _Resolver:
                     server_connection=common.server_connection,
                     software=common.software,
                     users=office.users,
+                    identities=common.identities,
                     transfers=office.transfers,
                     resources=common.resources,
                 )

@@ -119,11 +119,14 @@ class Action(Part):
     """A program of IEA on the workstation: an argv list, never a shell line; values travel on stdin.
 
     ``reads: true`` is the layout's word that the action changes nothing, so that read-only commands may run it.
+    ``stdin`` says what an action of ``seal`` is given: the value as it stands or, where the user's own IEA password is
+    asked for too, both in this order, a line each.
     """
 
     run: Annotated[tuple[Text, ...], Field(min_length=1)]
     timeout: Annotated[Whole, Field(ge=1, le=3600)] = 30
     reads: Switch = False
+    stdin: Annotated[tuple[Literal["value", "iea_password"], ...], Field(min_length=1)] = ("value",)
 
 
 class Layout(Part):

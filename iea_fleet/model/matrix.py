@@ -49,7 +49,8 @@ class Difference:
     """One setting that is not as the files ask.
 
     ``before`` is None when it is not there. ``note`` names a known leftover in words. ``last_right`` is what we last
-    wrote or saw right, and ``last_right_at`` when; both None when we never did.
+    wrote or saw right, and ``last_right_at`` when; both None when we never did. ``secret``: the values are marks
+    (HMACs by the history's key) that tell whether two are the same, and are shown nowhere.
     """
 
     setting: str
@@ -58,6 +59,7 @@ class Difference:
     note: str = ""
     last_right: Scalar = None
     last_right_at: dt.datetime | None = None
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

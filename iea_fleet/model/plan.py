@@ -11,20 +11,34 @@ from iea_fleet.model.matrix import Cell, Difference
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """A value that a plan only names: the password of an identity, for one IEA user.
+
+    ``seal`` names the layout's action through which it goes before it is written; None writes it as it is.
+    """
+
+    identity: str
+    user: str
+    seal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """What one change does to one file: ``values`` by the layout's keys, the rest of the file untouched.
 
-    ``expected`` is the digest of what was read (or ABSENT, and then ``new`` is what the file starts from). The
-    engine renders edits to ReplaceFile requests late, when secrets are known.
+    A value of None takes the key away. ``expected`` is the digest of what was read (or ABSENT, and then ``new`` is
+    what the file starts from). The engine renders edits to ReplaceFile requests late, when secrets are known.
+    ``secret``: the file holds a secret, before or after, so no copy of it is kept.
     """
 
     path: str
     format: FormatName
     encoding: str | None
-    values: Mapping[str, Scalar]
+    values: Mapping[str, Scalar | Hidden]
     expected: str
     new: str | None = None
     private: bool = False
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,13 +74,15 @@ class ReplaceFile:
     """Put ``content`` where ``expected`` is (a digest, or ABSENT). Answers: Done, Moved, Failed, NotTried.
 
     The file is whole at every moment, the old or the new one. Owner, group and mode are kept. ``private``: a new
-    file is readable by its owner and administrators alone.
+    file is readable by its owner and administrators alone. ``secret``: it holds a secret, before or after, so the
+    transaction keeps no copy of it once it is over.
     """
 
     path: str
     content: bytes = field(repr=False)
     expected: str
     private: bool = False
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from iea_fleet.model.inventory import Hold, Jump, Transfer, User
+from iea_fleet.model.inventory import Hold, Identity, Jump, Transfer, User
 from iea_fleet.model.layout import Layout
 
 
@@ -92,7 +92,8 @@ class Target:
 
     ``files`` maps what a layout names (``server_connection``, ``state_file``, ``version_file``, ``lock_file``,
     ``net_entreprises.<user>``), and ``private``, to absolute paths on the workstation; ``resources`` holds the
-    addresses of the resources that the inventory declares and the playbook selects.
+    addresses of the resources that the inventory declares and the playbook selects. ``identities`` are those of its
+    users, by name.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Target:
     server_connection: ServerConnection | None = None
     software: Software | None = None
     users: Mapping[str, User] = field(default_factory=dict)
+    identities: Mapping[str, Identity] = field(default_factory=dict)
     transfers: Mapping[str, Transfer] = field(default_factory=dict)
     resources: tuple[str, ...] = ()
 
