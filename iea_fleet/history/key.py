@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from pydantic import SecretStr
+
 from iea_fleet.errors import HistoryError
 
 FILE: Final = "history.key"
@@ -59,6 +61,13 @@ class HistoryKey:
     def sign(self, data: bytes) -> str:
         """A signature that only who has the key can make."""
         return hmac.new(self.secret, data, hashlib.sha256).hexdigest()
+
+    def mark(self, value: SecretStr) -> str:
+        """What is kept in the place of a secret: it tells whether two are the same, and cannot be guessed from.
+
+        A bare hash of a short password could be.
+        """
+        return "hmac-sha256:" + self.sign(b"iea-fleet secret\0" + value.get_secret_value().encode())
 
 
 def _make(path: Path) -> None:
