@@ -15,7 +15,7 @@ GROUPS = {
     "leases": ("INVENTORY list", "INVENTORY break"),
     "trust": ("scan", "add", "list", "remove"),
     "runs": ("verify", "prune"),
-    "lab": ("up", "down", "status", "break", "mend"),
+    "lab": ("up", "down", "status", "break", "mend", "portal", "portal set-password"),
 }
 PLAIN = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "_TYPER_STANDARD_TRACEBACK": "1"}
 

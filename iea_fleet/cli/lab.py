@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +19,10 @@ app = typer.Typer(
 )
 
 DirOption = Annotated[Path, typer.Option("--dir", help="The folder of the lab.")]
-WorkstationArgument = Annotated[str, typer.Argument(metavar="WS", help="The workstation's name.")]
+WorkstationArgument = Annotated[
+    str, typer.Argument(metavar="WS", help="The workstation's name, or servers, or net-entreprises.")
+]
+AccountArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's name in the lab's inventory.")]
 DEFAULT_DIR = Path(".lab")
 
 
@@ -42,24 +47,38 @@ def down(directory: DirOption = DEFAULT_DIR) -> None:
 
 @app.command()
 def status(directory: DirOption = DEFAULT_DIR) -> None:
-    """Show a lab: its workstations, their ports and faults."""
+    """Show a lab: its servers, accounts, workstations and faults."""
     info = lifecycle.status(directory)
     if info is None:
         typer.echo(f"no lab runs in {directory}")
         raise typer.Exit(4)
     typer.echo(f"process {info.pid}, inventory {_shown(info.inventory)}")
     typer.echo(f"servers: {info.authentication_url} and {info.update_url}{' (down)' if info.servers_down else ''}")
+    service = info.net_entreprises
+    typer.echo(
+        f"net-entreprises: proxy {service.proxy}, {service.requests} requests, {service.repeated_refusals} repeated "
+        f"refusals, {', '.join(service.faults) or 'no fault'}"
+    )
+    for account in service.accounts:
+        typer.echo(f"account {account.name}  {account.state}, judged {account.asked} times")
     for one in info.workstations:
         typer.echo(f"{one.name}  port {one.port}  {', '.join(one.faults) or 'no fault'}")
 
 
-@app.command("break", epilog="Faults: " + "; ".join(f"{fault}: {meaning}" for fault, meaning in faults.FAULTS.items()))
+def _listed(known: Mapping[str, str]) -> str:
+    return "; ".join(f"{fault}: {meaning}" for fault, meaning in known.items())
+
+
+@app.command(
+    "break",
+    epilog=f"Faults: {_listed(faults.FAULTS)}. Faults of « {faults.SERVICE} »: {_listed(faults.SERVICE_FAULTS)}",
+)
 def break_(
     workstation: WorkstationArgument,
     fault: Annotated[str, typer.Argument(metavar="FAULT", help="One of the faults below.")],
     directory: DirOption = DEFAULT_DIR,
 ) -> None:
-    """Bring a fault over a workstation, or over the servers."""
+    """Bring a fault over a workstation or a server."""
     info = lifecycle.break_(directory, workstation, fault)
     now = next((", ".join(one.faults) for one in info.workstations if one.name == workstation), fault)
     typer.echo(f"{workstation}: {now or 'settings changed'}")
@@ -67,9 +86,63 @@ def break_(
 
 @app.command()
 def mend(workstation: WorkstationArgument, directory: DirOption = DEFAULT_DIR) -> None:
-    """End all faults of a workstation. Settings that were pushed since stay."""
+    """End all faults of a workstation or a server. Settings that were pushed since stay."""
     lifecycle.mend(directory, workstation)
     typer.echo(f"{workstation}: no fault")
+
+
+portal = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Change an account at the simulated Net-Entreprises portal.",
+)
+app.add_typer(portal, name="portal")
+
+
+@portal.command("set-password")
+def set_password(account: AccountArgument, directory: DirOption = DEFAULT_DIR) -> None:
+    """Give an account a new password, which unlocks it. It is read from stdin, or asked for."""
+    if sys.stdin.isatty():
+        password = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    _change(directory, account, "set-password", password)
+
+
+@portal.command()
+def lock(account: AccountArgument, directory: DirOption = DEFAULT_DIR) -> None:
+    """Lock an account, as refusals in a row do."""
+    _change(directory, account, "lock")
+
+
+@portal.command()
+def unlock(account: AccountArgument, directory: DirOption = DEFAULT_DIR) -> None:
+    """Unlock an account."""
+    _change(directory, account, "unlock")
+
+
+@portal.command()
+def expire(account: AccountArgument, directory: DirOption = DEFAULT_DIR) -> None:
+    """Let the password of an account expire."""
+    _change(directory, account, "expire")
+
+
+@portal.command()
+def unregister(account: AccountArgument, directory: DirOption = DEFAULT_DIR) -> None:
+    """Take an account out of the service DSN."""
+    _change(directory, account, "unregister")
+
+
+@portal.command()
+def register(account: AccountArgument, directory: DirOption = DEFAULT_DIR) -> None:
+    """Put an account into the service DSN again."""
+    _change(directory, account, "register")
+
+
+def _change(directory: Path, account: str, verb: str, password: str = "") -> None:
+    info = lifecycle.change_account(directory, account, verb, password)
+    typer.echo(f"{account}: {info.net_entreprises.account(account).state}")
 
 
 def _shown(path: Path) -> str:

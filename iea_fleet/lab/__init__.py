@@ -5,7 +5,33 @@ Needs the extra ``lab``; importing this needs nothing.
 
 from __future__ import annotations
 
-from iea_fleet.lab.faults import FAULTS, SERVERS
-from iea_fleet.lab.lifecycle import LabInfo, WorkstationInfo, break_, down, mend, status, up
+from iea_fleet.lab.faults import FAULTS, SERVERS, SERVICE, SERVICE_FAULTS
+from iea_fleet.lab.lifecycle import (
+    AccountInfo,
+    LabInfo,
+    ServiceInfo,
+    WorkstationInfo,
+    break_,
+    change_account,
+    down,
+    mend,
+    status,
+    up,
+)
 
-__all__ = ["FAULTS", "SERVERS", "LabInfo", "WorkstationInfo", "break_", "down", "mend", "status", "up"]
+__all__ = [
+    "FAULTS",
+    "SERVERS",
+    "SERVICE",
+    "SERVICE_FAULTS",
+    "AccountInfo",
+    "LabInfo",
+    "ServiceInfo",
+    "WorkstationInfo",
+    "break_",
+    "change_account",
+    "down",
+    "mend",
+    "status",
+    "up",
+]

@@ -25,16 +25,22 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import trustme
 import yaml
 
 from iea_fleet.errors import LabError
 from iea_fleet.lab.control import LOCK, Contact
-from iea_fleet.lab.faults import SERVERS, Fault
+from iea_fleet.lab.faults import SERVERS, SERVICE, SERVICE_FAULTS, Fault
+from iea_fleet.lab.identities import new_accounts
 from iea_fleet.lab.iea_servers import IeaServers, client_tls
 from iea_fleet.lab.installation import old_installation
 from iea_fleet.lab.inventory import Reached, Wanted, inventory_text, lay_out
 from iea_fleet.lab.maintenance import Outside
+from iea_fleet.lab.net_entreprises import LOG as SERVICE_LOG
+from iea_fleet.lab.net_entreprises import TEST_HOST, NetEntreprises
 from iea_fleet.lab.network import HOST
+from iea_fleet.lab.portal import Portal
+from iea_fleet.lab.proxy import Proxy
 from iea_fleet.lab.ssh_server import KEY_KIND, SshWorkstation
 from iea_fleet.lab.workstation import Workstation
 from iea_fleet.model.layout import Layout
@@ -53,8 +59,11 @@ class Lab:
         self.offices = lay_out(offices, workstations)
         self.token = secrets.token_hex(16)
         self.workstations: dict[str, SshWorkstation] = {}
-        self.servers = IeaServers(self._verdict)
+        self.authority = trustme.CA(organization_name="iea-fleet lab")
+        self.servers = IeaServers(self.authority, self._verdict)
         self.servers_down = False
+        self.service = NetEntreprises(self.authority, Portal(new_accounts()), directory / SERVICE_LOG)
+        self.proxy = Proxy({f"{TEST_HOST}:443": self.service.port})
 
     async def start(self) -> None:
         """Lay out the files, open every port, write the inventory. OSError when this machine lacks something."""
@@ -62,15 +71,18 @@ class Lab:
             left = self.directory / name
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         (self.directory / ".gitignore").write_text("*\n")
-        (self.directory / "ca.pem").write_bytes(self.servers.ca_pem)
+        ca_pem = self.authority.cert_pem.bytes()
+        (self.directory / "ca.pem").write_bytes(ca_pem)
         key_file = self.directory / "id_ed25519"
         key = asyncssh.generate_private_key(KEY_KIND, comment="iea-fleet lab")
         with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
             out.write(key.export_private_key())
         layout = Layout.model_validate(yaml.safe_load(files("iea_fleet").joinpath("layouts/lab.yml").read_bytes()))
-        outside = Outside((self.servers.port,), client_tls(self.servers.ca_pem))
+        ports, names = (self.servers.port, self.proxy.port), {TEST_HOST: self.service.port}
+        outside = Outside(ports, names, client_tls(ca_pem))
         public = key.convert_to_public()
-        await self.servers.start()
+        for server in (self.servers, self.service, self.proxy):
+            await server.start()
         for office in self.offices:
             for name in office.workstations:
                 one = Workstation(name, office.name, self.directory / "workstations" / name, layout)
@@ -84,19 +96,20 @@ class Lab:
         """Let go of every client and port."""
         for one in self.workstations.values():
             one.close()
-        self.servers.close()
+        for server in (self.servers, self.service, self.proxy):
+            server.close()
 
     async def answer(self, request: Mapping[str, str]) -> dict[str, Any]:
-        """Do what a command asks: ``status``, ``break`` or ``mend``. LabError when it cannot be."""
+        """Do what a command asks: ``status``, ``break``, ``mend`` or ``portal``. LabError when it cannot be."""
         match request["do"]:
             case "break":
-                await self._break(request["workstation"], Fault.parse(request["fault"]))
-            case "mend" if request["workstation"] == SERVERS:
-                await self.servers.start()
-                self.servers_down = False
+                self._break(request["workstation"], request["fault"])
             case "mend":
-                self._named(request["workstation"]).mend()
-        if request["do"] != "status":
+                await self._mend(request["workstation"])
+            case "portal":
+                self.service.portal.change(request["account"], request["verb"], request["password"])
+                _journal.info("portal: %s %s", request["verb"], request["account"])
+        if request["do"] in ("break", "mend"):
             _journal.info("%s: %s", request["workstation"], f"{request['do']} {request.get('fault', '')}".strip())
         return self.status()
 
@@ -107,6 +120,7 @@ class Lab:
             "authentication_url": self.servers.authentication_url,
             "update_url": self.servers.update_url,
             "servers_down": self.servers_down,
+            "net_entreprises": {"proxy": self.proxy.url, **self.service.status()},
             "workstations": [
                 {
                     "name": name,
@@ -118,7 +132,11 @@ class Lab:
             ],
         }
 
-    async def _break(self, name: str, fault: Fault) -> None:
+    def _break(self, name: str, text: str) -> None:
+        if name == SERVICE:
+            self.service.spoil(Fault.parse(text, SERVICE_FAULTS))
+            return
+        fault = Fault.parse(text)
         if (name == SERVERS) != (fault.kind == "servers-down"):
             raise LabError(f"{fault} is no fault of {name}", f"servers-down, and nothing else, is for « {SERVERS} »")
         if name == SERVERS:
@@ -126,6 +144,15 @@ class Lab:
             self.servers_down = True
         else:
             self._named(name).spoil(fault)
+
+    async def _mend(self, name: str) -> None:
+        if name == SERVICE:
+            await self.service.mend()
+        elif name == SERVERS:
+            await self.servers.start()
+            self.servers_down = False
+        else:
+            self._named(name).mend()
 
     def _named(self, name: str) -> SshWorkstation:
         if name in self.workstations:

@@ -40,6 +40,20 @@ FAULTS: Mapping[str, str] = {
 SERVERS = "servers"
 """Stands where a workstation's name would, for the fault of the IEA servers."""
 
+SERVICE_FAULTS: Mapping[str, str] = {
+    "outage": "answers 503 and looks at no account",
+    "down": "nothing listens behind the proxy, which answers 502",
+    "slow=MS": "waits MS milliseconds before it looks at an account",
+    "answer-lost": "judges the account, counts it, and ends the connection without an answer",
+    "html": "answers 200 with an HTML page and looks at no account",
+    "huge": "answers 200 with 10 MB and looks at no account",
+    "filtered": "answers 407, as the portal's filter does, and looks at no account",
+}
+"""The faults of the Net-Entreprises service, with a sentence each."""
+
+SERVICE = "net-entreprises"
+"""Stands where a workstation's name would, for the faults of the Net-Entreprises service."""
+
 _MOST = {
     "slow": 60_000,
     **dict.fromkeys(("drop-after", "drop-before", "lost-answer", "pause-at", "die-after"), 100_000),
@@ -60,23 +74,24 @@ class Fault:
         return f"{self.kind}={self.amount}" if self.amount else self.kind
 
     @classmethod
-    def parse(cls, text: str) -> Fault:
-        """Read what a person wrote, such as ``slow=200``. LabError names the known faults.
+    def parse(cls, text: str, known: Mapping[str, str] = FAULTS) -> Fault:
+        """Read what a person wrote, such as ``slow=200``. LabError names the ``known`` faults.
 
         >>> Fault.parse("slow=200")
         Fault(kind='slow', amount=200)
         """
         kind, equals, number = text.strip().partition("=")
-        if kind in _MOST:
+        kinds = [name.partition("=")[0] for name in known]
+        if kind in _MOST and kind in kinds:
             if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= _MOST[kind]:
                 raise LabError(f"{text!r} lacks its number", f"write it like {kind}=5, from 1 to {_MOST[kind]}")
             return cls(kind, int(number))
-        if kind == "clock":
+        if kind == "clock" and kind in kinds:
             if not (written := _HOURS.fullmatch(number)):
                 raise LabError(f"{text!r} lacks its hours", "write it like clock=+3h or clock=-3h")
             return cls(kind, int(written["hours"]))
-        if kind not in FAULTS or equals:
-            near = difflib.get_close_matches(kind, [name.partition("=")[0] for name in FAULTS], n=1)
+        if kind not in known or equals:
+            near = difflib.get_close_matches(kind, kinds, n=1)
             meant = f"did you mean {near[0]}? " if near else ""
-            raise LabError(f"{text!r} is no fault of the lab", f"{meant}known are {', '.join(FAULTS)}")
+            raise LabError(f"{text!r} is no fault here", f"{meant}known are {', '.join(known)}")
         return cls(kind)

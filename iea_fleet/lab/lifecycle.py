@@ -34,6 +34,34 @@ class WorkstationInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountInfo:
+    """One account of the portal: open, locked, expired or unregistered; refusals in a row; how often it was judged."""
+
+    name: str
+    state: str
+    refusals: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceInfo:
+    """The Net-Entreprises service: the address of the proxy before it, its faults, and what it has counted.
+
+    ``repeated_refusals``: how often a password was sent that the same account had refused before.
+    """
+
+    proxy: str
+    faults: tuple[str, ...]
+    requests: int
+    repeated_refusals: int
+    accounts: tuple[AccountInfo, ...]
+
+    def account(self, name: str) -> AccountInfo:
+        """The account of this name. KeyError when there is none."""
+        return {one.name: one for one in self.accounts}[name]
+
+
+@dataclass(frozen=True, slots=True)
 class LabInfo:
     """A running lab. ``servers_down`` is the one fault of the IEA servers."""
 
@@ -43,6 +71,7 @@ class LabInfo:
     authentication_url: str
     update_url: str
     servers_down: bool
+    net_entreprises: ServiceInfo
     workstations: tuple[WorkstationInfo, ...]
 
     def workstation(self, name: str) -> WorkstationInfo:
@@ -99,15 +128,25 @@ def status(directory: Path) -> LabInfo | None:
 
 
 def break_(directory: Path, workstation: str, fault: str) -> LabInfo:
-    """Bring a fault (see ``FAULTS``) over a workstation. LabError for an unknown name or fault."""
+    """Bring a fault (see ``FAULTS``, ``SERVICE_FAULTS``) over a workstation or server. LabError for an unknown one."""
     directory = directory.resolve()
     return _info(directory, ask(directory, {"do": "break", "workstation": workstation, "fault": fault}))
 
 
 def mend(directory: Path, workstation: str) -> LabInfo:
-    """End all faults of a workstation (or of ``servers``). Settings that were pushed since stay."""
+    """End all faults of a workstation, of ``servers`` or of ``net-entreprises``. What was pushed since stays."""
     directory = directory.resolve()
     return _info(directory, ask(directory, {"do": "mend", "workstation": workstation}))
+
+
+def change_account(directory: Path, account: str, verb: str, password: str = "") -> LabInfo:
+    """Do what a person does to an account at the portal (see ``CHANGES`` of ``lab.portal``).
+
+    LabError for an unknown account, or a password that the portal does not take.
+    """
+    directory = directory.resolve()
+    asked = {"do": "portal", "account": account, "verb": verb, "password": password}
+    return _info(directory, ask(directory, asked))
 
 
 def _need_extras() -> None:
@@ -220,6 +259,8 @@ def _info(directory: Path, said: dict[str, Any]) -> LabInfo:
     workstations = tuple(
         WorkstationInfo(one["name"], one["office"], one["port"], tuple(one["faults"])) for one in said["workstations"]
     )
+    service = said["net_entreprises"]
+    accounts = tuple(AccountInfo(**one) for one in service["accounts"])
     return LabInfo(
         directory,
         directory / "inventory.yml",
@@ -227,5 +268,6 @@ def _info(directory: Path, said: dict[str, Any]) -> LabInfo:
         said["authentication_url"],
         said["update_url"],
         said["servers_down"],
+        ServiceInfo(**{**service, "faults": tuple(service["faults"]), "accounts": accounts}),
         workstations,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -27,9 +27,10 @@ class _FailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The world of a workstation: ports of the lab's servers, and the trust store that judges them."""
+    """The world of a workstation: what it reaches (see ``route``), and the trust store that judges servers."""
 
     ports: Collection[int]
+    names: Mapping[str, int]
     tls: ssl.SSLContext
 
 
@@ -58,7 +59,9 @@ async def _log_in(workstation: Workstation, outside: Outside) -> tuple[TrayState
         f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     try:
-        host, port = route(address.hostname or "", address.port or (443 if secure else 80), outside.ports)
+        host, port = route(
+            address.hostname or "", address.port or (443 if secure else 80), outside.ports, outside.names
+        )
         async with asyncio.timeout(_PATIENCE):
             reader, writer = await asyncio.open_connection(
                 host, port, ssl=outside.tls if secure else None, server_hostname=address.hostname if secure else None

@@ -192,7 +192,8 @@ class Visit(asyncssh.SSHServer):
         assert self._connection is not None
         async with self.request():
             try:
-                there = route(host, port, self._host.outside.ports)
+                outside = self._host.outside
+                there = route(host, port, outside.ports, outside.names)
                 return cast("asyncssh.SSHTCPSession[bytes]", await self._connection.forward_connection(*there))
             except NoRouteError as error:
                 raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, error.strerror or "") from error
