@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from iea_fleet.history import chain, schema
-from iea_fleet.history.chain import CLOSED, Chain, Entry, Head
+from iea_fleet.history.chain import ATTEMPT, CLOSED, Chain, Entry, Head
 
 _BEGUN: Final = "the chain was begun"
 _SURELY_DEAD: Final = dt.timedelta(days=7)
@@ -85,7 +85,7 @@ def verify(connection: Connection, kept_head: str = "") -> Verified:
 def prune(connection: Connection, links: Chain, before: dt.datetime, by: str) -> Pruned:
     """Remove the runs that began before this moment, and close the chain in their place.
 
-    The last known states and what was last right stay: they are about today.
+    The last known states, what was last right and the tests of accounts stay: they are about today.
     """
     runs, table = schema.runs, schema.chain
     dead = dt.datetime.now(dt.UTC) - _SURELY_DEAD
@@ -109,6 +109,8 @@ def prune(connection: Connection, links: Chain, before: dt.datetime, by: str) ->
     for run_id in gone:
         connection.execute(delete(runs).where(runs.c.id == run_id))
     links.add(connection, [chain.pruned(before, by, dt.datetime.now(dt.UTC), len(gone), Head(cut, last))])
+    linked = set(connection.scalars(select(table.c.path).where(table.c.kind == ATTEMPT)))
+    links.add(connection, [entry for entry in _attempts(connection) if entry.path not in linked])
     return Pruned(len(gone), len(old) - len(gone))
 
 
@@ -133,6 +135,11 @@ def _entries(connection: Connection) -> Iterator[Entry]:
         yield chain.outcome(row)
     for row in _rows(connection, schema.replacements):
         yield chain.replaced(row)
+    yield from _attempts(connection)
+
+
+def _attempts(connection: Connection) -> Iterator[Entry]:
+    return map(chain.attempt, _rows(connection, schema.attempts))
 
 
 def _rows(connection: Connection, table: Table) -> Iterator[dict[str, object]]:
@@ -164,6 +171,8 @@ def _named(key: tuple[str, str, str, str]) -> str:
             return f"outcome of {workstation} in run {run_id}"
         case "file":
             return f"{path} of {workstation} in run {run_id}"
+        case chain.ATTEMPT:
+            return f"test {path} of an account"
         case "begin" | "end":
             return f"{kind} of run {run_id}"
         case _:

@@ -26,6 +26,9 @@ CLOSED: Final = "closed"
 PRUNE: Final = "prune"
 """The kind of the record that says who pruned them."""
 
+ATTEMPT: Final = "attempt"
+"""The kind of the records of tests of accounts. They belong to no run here, for they stay when runs are pruned."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -69,6 +72,11 @@ def outcome(row: Mapping[str, Any]) -> Entry:
 def replaced(row: Mapping[str, Any]) -> Entry:
     """The record of a file that was replaced, from its row of ``replacements``."""
     return Entry("file", row["run_id"], row["workstation"], row["path"], _content(row))
+
+
+def attempt(row: Mapping[str, Any]) -> Entry:
+    """The record of a test of an account, from its row of ``attempts``: begun, ended, cleared."""
+    return Entry(ATTEMPT, "", "", str(row["number"]), _content(row))
 
 
 def pruned(before: dt.datetime, by: str, at: dt.datetime, runs: int, closed: Head) -> Entry:

@@ -122,6 +122,25 @@ MIGRATIONS: Final = (
         ),
     ),
     Migration("0006 the waves of a run", ("ALTER TABLE outcomes ADD COLUMN wave INTEGER",)),
+    Migration(
+        "0007 the tests of Net-Entreprises accounts",
+        (
+            """CREATE TABLE attempts (
+                number INTEGER NOT NULL PRIMARY KEY,
+                account TEXT NOT NULL,
+                secret TEXT NOT NULL,
+                run_id TEXT NOT NULL,
+                owner JSON NOT NULL,
+                asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+                answered TEXT,
+                reason TEXT,
+                ended_at TIMESTAMP WITH TIME ZONE,
+                cleared_at TIMESTAMP WITH TIME ZONE,
+                cleared_by TEXT
+            )""",
+            "CREATE INDEX attempts_of_account ON attempts (account, number)",
+        ),
+    ),
 )
 
 

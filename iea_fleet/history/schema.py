@@ -133,3 +133,21 @@ chain = Table(
     Index("chain_of_run", "run_id"),
 )
 """One row for each record of a run, in the order they were written: its digest, and the hash over all before."""
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("account", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("owner", JSON, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("answered", Text),
+    Column("reason", Text),
+    Column("ended_at", UtcDateTime),
+    Column("cleared_at", UtcDateTime),
+    Column("cleared_by", Text),
+    Index("attempts_of_account", "account", "number"),
+)
+"""Every test of a Net-Entreprises account; account and secret are marks. They outlive their runs: they guard today."""

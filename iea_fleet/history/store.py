@@ -13,6 +13,7 @@ from sqlalchemy.engine import RowMapping
 
 from iea_fleet.errors import HistoryError, UsageError
 from iea_fleet.history import audit, chain, facts, rows, schema
+from iea_fleet.history.accounts import Attempts
 from iea_fleet.history.codec import cells_from_json, storable
 from iea_fleet.history.dialect import BUSY_SECONDS, errors_in_words, for_writing, open_engine, upsert
 from iea_fleet.history.key import HistoryKey
@@ -35,6 +36,8 @@ _SHOWN = 3
 class History:
     """One database of runs. A context manager; its methods may be called from any thread.
 
+    ``attempts`` are the tests of Net-Entreprises accounts.
+
     Every method raises HistoryError, with the remedy, when the database cannot be read or written.
     """
 
@@ -45,6 +48,7 @@ class History:
         self._writer = Writer(for_writing(engine), path)
         self._inventories: dict[str, str] = {}
         self._chain = chain.Chain()
+        self.attempts = Attempts(key, self._reading, self._writer, self._chain)
 
     @classmethod
     def open(cls, state_dir: Path, busy_seconds: float = BUSY_SECONDS) -> Self:
