@@ -30,6 +30,9 @@ class Format(Protocol):
     def patch(self, data: bytes, values: Mapping[str, Scalar], encoding: str | None = None) -> bytes:
         """The file with these values and nothing else changed; an absent key goes to the end of its parent.
 
+        None takes a key away, and with it its line, comma or element; what held it stays, also when it is empty now. A
+        key that is not there is no error then. (So no format writes the ``null`` of json.)
+
         SettingsFormatError when the encoding or the format cannot hold a value, or when the result, read again by a
         well-kept parser, differs in anything but these keys.
         """

@@ -12,7 +12,7 @@ from __future__ import annotations
 import configparser
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from iea_fleet.formats.text import (
@@ -65,21 +65,25 @@ def read(data: bytes, keys: Iterable[str], encoding: str | None = None) -> dict[
 def patch(data: bytes, values: Mapping[str, Scalar], encoding: str | None = None) -> bytes:
     """The file with these values and nothing else changed; an absent option goes to the end of its section.
 
-    An absent section goes to the end of the file. SettingsFormatError when a value is no text of one line, when the
-    encoding does not have its characters, when a key stands twice, or when the result cannot be proven.
+    An absent section goes to the end of the file. None takes an option's line away; its section stays.
+    SettingsFormatError when a value is no text of one line, when the encoding does not have its characters, when a key
+    stands twice, or when the result cannot be proven.
     """
     wanted = texts_only(values, "ini")
-    _no_name_twice(wanted)
+    _no_name_twice(values)
     text = read_text(data, encoding)
-    there = _values(_sections(text.content), wanted)
+    there = _values(_sections(text.content), values)
     wanted = {key: value for key, value in wanted.items() if there.get(key) != value}
+    gone = [key for key in there if values[key] is None]
     content = text.content
+    for key in gone:
+        content = _without(content, key)
     for key, value in wanted.items():
         _check_value(key, value, text)
         content = _set(content, key, value, text)
-    if not wanted:
+    if not wanted and not gone:
         return data
-    _prove(text.content, content, wanted)
+    _prove(text.content, content, wanted, gone)
     return text.encode(content)
 
 
@@ -195,6 +199,15 @@ def _set(content: str, key: str, value: str, text: Text) -> str:
     return _with_section(content, key.rpartition("/")[0].strip(_BLANK), line, text.line_end)
 
 
+def _without(content: str, key: str) -> str:
+    section = _section_of(_sections(content), key)
+    option = _option_of(section, key) if section else None
+    assert option is not None, "it was read"
+    start = max(content.rfind("\n", 0, option.end), content.rfind("\r", 0, option.end)) + 1
+    line_end = LINE_END.match(content, option.end)
+    return content[:start] + content[line_end.end() if line_end else option.end :]
+
+
 def _check_names(key: str, text: Text) -> None:
     option = key.rpartition("/")[2].strip(_BLANK)
     if _CONTROL.search(key) or "=" in option or option.startswith((";", "[")):
@@ -260,13 +273,14 @@ def _single_blanks(name: str) -> str:
     return " ".join(name.split())
 
 
-def _prove(before: str, after: str, wanted: Mapping[str, str]) -> None:
-    asked = {(section, _single_blanks(option)): key for key in wanted for section, option in [_names(key)]}
+def _prove(before: str, after: str, wanted: Mapping[str, str], gone: Sequence[str] = ()) -> None:
+    keys = [*wanted, *gone]
+    asked = {(section, _single_blanks(option)): key for key in keys for section, option in [_names(key)]}
     old, new = _by_configparser(before), _by_configparser(after)
     read_back = {asked[entry[:2]]: _bare(entry[2]).strip() for entry in new if entry[:2] in asked}
     others_stay = [entry for entry in old if entry[:2] not in asked] == [
         entry for entry in new if entry[:2] not in asked
     ]
-    exact = _values(_sections(after), wanted) == wanted
+    exact = _values(_sections(after), keys) == wanted
     if not exact or not others_stay or read_back != {key: value.strip() for key, value in wanted.items()}:
-        raise not_exact(wanted)
+        raise not_exact(keys)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+from iea_fleet.formats.json_splice import skip, with_value, without
 from iea_fleet.formats.text import (
-    LINE_END,
     Text,
     bad_key,
     cannot_hold,
@@ -30,8 +30,6 @@ from iea_fleet.formats.text import (
 )
 from iea_fleet.model.layout import Scalar
 
-_BLANK = re.compile(r"[ \t\n\r]*")
-_LINE_LEAD = re.compile(r"[\r\n][ \t]*\Z")
 _DEPTH = 100
 _DIGITS = 4000
 """Python itself refuses to read whole numbers of more than 4300 digits."""
@@ -49,17 +47,6 @@ class _Members:
     """An object with its members in order, also those that stand twice."""
 
     members: list[tuple[str, Any]] = field(repr=False)
-
-
-class _Member(NamedTuple):
-    """One ``"name": value``: where the blanks before it, its name, and its value begin, and where it ends."""
-
-    name: str
-    lead: int
-    start: int
-    colon: int
-    value: int
-    end: int
 
 
 def _no_constant(_: str) -> None:
@@ -82,19 +69,28 @@ def read(data: bytes, keys: Iterable[str], encoding: str | None = None) -> dict[
 def patch(data: bytes, values: Mapping[str, Scalar], encoding: str | None = None) -> bytes:
     """The file with these values and nothing else changed; an absent name goes to the end of its object.
 
-    Absent objects are made. SettingsFormatError when a number is not finite, a text holds half a character, a key
-    stands twice or is none, or the result cannot be proven.
+    Absent objects are made. None takes a member away, with its comma; no ``null`` is ever written. SettingsFormatError
+    when a number is not finite, a text holds half a character, a key stands twice or is none, or the result cannot be
+    proven.
     """
     text = read_text(data, encoding)
     before = _parsed(text.content)
     there = _values(before, values)
-    wanted = {key: value for key, value in values.items() if key not in there or not _same(there[key], value)}
+    gone = [key for key in there if values[key] is None]
+    wanted = {
+        key: value
+        for key, value in values.items()
+        if value is not None and (key not in there or not _same(there[key], value))
+    }
     content = text.content
+    for key in gone:
+        content = without(content, _steps(key))
     for key, value in wanted.items():
-        content = _set(content, key, _written(key, value, text), text)
-    if not wanted:
+        way = [(step, _literal(key, step, text)) for step in _steps(key)]
+        content = with_value(content, key, way, _written(key, value, text), text.line_end)
+    if not wanted and not gone:
         return data
-    _prove(before, _parsed(content), wanted)
+    _prove(before, _parsed(content), wanted, gone)
     return text.encode(content)
 
 
@@ -121,7 +117,7 @@ def _parsed(content: str) -> _Members:
 
 def _loaded(content: str) -> tuple[Any, str]:
     try:
-        root, end = _DECODER.raw_decode(content, _skip(content, 0))
+        root, end = _DECODER.raw_decode(content, skip(content, 0))
     except json.JSONDecodeError as error:
         what = error.msg.partition(":")[0].removesuffix(" at")  # behind a colon may stand a piece of the file
         return None, f"{what} at {place(content, error.pos)}"
@@ -129,7 +125,7 @@ def _loaded(content: str) -> tuple[Any, str]:
         return None, "NaN and Infinity are no JSON"
     except RecursionError:
         return None, f"it is nested deeper than {_DEPTH} levels"
-    end = _skip(content, end)
+    end = skip(content, end)
     return root, f"something follows the end of the root at {place(content, end)}" if end < len(content) else ""
 
 
@@ -193,81 +189,13 @@ def _literal(key: str, value: Scalar, text: Text) -> str:
     return "".join(one if text.holds(one) else utf16_escapes(one) for one in raw)
 
 
-def _skip(content: str, at: int) -> int:
-    found = _BLANK.match(content, at)
-    return found.end() if found else at
-
-
-def _members(content: str, brace: int) -> Iterator[_Member]:
-    """The members of the object whose brace stands there, in a text that was read before."""
-    lead = brace + 1
-    start = _skip(content, lead)
-    while content[start] != "}":
-        name, colon = _DECODER.raw_decode(content, start)
-        value = _skip(content, content.index(":", colon) + 1)
-        _, end = _DECODER.raw_decode(content, value)
-        yield _Member(name, lead, start, colon, value, end)
-        lead = _skip(content, end)
-        if content[lead] == ",":
-            lead += 1
-        start = _skip(content, lead)
-
-
-def _set(content: str, key: str, literal: str, text: Text) -> str:
-    brace = _skip(content, 0)
-    steps = _steps(key)
-    for depth, step in enumerate(steps):
-        members = list(_members(content, brace))
-        found = [member for member in members if member.name == step]
-        last = depth == len(steps) - 1
-        if not found:
-            name = _literal(key, step, text)
-            content = _with_member(content, brace, members, name, literal if last else "{}", text.line_end)
-            found = [member for member in _members(content, brace) if member.name == step]
-            brace = found[0].value
-        elif last:
-            return content[: found[0].value] + literal + content[found[0].end :]
-        else:
-            brace = found[0].value
-            if content[brace] != "{":
-                raise no_value(key, f"what stands at {step} is no object")
-    return content
-
-
-def _with_member(content: str, brace: int, members: list[_Member], name: str, value: str, line_end: str) -> str:
-    if not members:
-        return _first_member(content, brace, f"{name}: {value}", line_end)
-    model = members[-1]
-    colon = content[model.colon : model.value]
-    lead = content[model.lead : model.start]
-    if not lead and len(members) == 1 and colon != ":":
-        lead = " "  # {"a": 1} does not show what its commas would look like; its colon does
-    return f"{content[: model.end]},{lead}{name}{colon}{value}{content[model.end :]}"
-
-
-def _first_member(content: str, brace: int, member: str, line_end: str) -> str:
-    close = _skip(content, brace + 1)
-    root = _skip(content, 0)
-    first = next(_members(content, root), None)
-    root_lead = _LINE_LEAD.search(content[first.lead : first.start]) if first else None
-    blanks = content[brace + 1 : close]
-    is_block = LINE_END.search(blanks) if blanks else not first or root_lead
-    if not is_block:
-        return content[: brace + 1] + blanks + member + content[brace + 1 :]
-    unit = root_lead[0][1:] if root_lead else "  "
-    line = re.search(r"[^\r\n]*\Z", content[:brace])
-    indent = re.match(r"[ \t]*", line[0] if line else "")
-    outer = indent[0] if indent else ""
-    ending = "" if blanks else line_end + outer
-    return f"{content[: brace + 1]}{line_end}{outer}{unit}{member}{ending}{content[brace + 1 :]}"
-
-
-def _prove(before: _Members, after: _Members, wanted: Mapping[str, Scalar]) -> None:
-    read_back = _values(after, wanted)
+def _prove(before: _Members, after: _Members, wanted: Mapping[str, Scalar], gone: Iterable[str] = ()) -> None:
+    keys = [*wanted, *gone]
+    read_back = _values(after, keys)
     exact = read_back.keys() == wanted.keys() and all(_same(read_back[key], wanted[key]) for key in wanted)
-    paths = [_steps(key) for key in wanted]
+    paths = [_steps(key) for key in keys]
     if not exact or _rest(before, paths) != _rest(after, paths):
-        raise not_exact(wanted)
+        raise not_exact(keys)
 
 
 def _rest(root: _Members, paths: list[list[str]]) -> _Members:

@@ -9,7 +9,7 @@ nothing tells the encoding, since Java reads that rightly whatever it believes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import javaproperties
@@ -65,23 +65,26 @@ def read(data: bytes, keys: Iterable[str], encoding: str | None = None) -> dict[
 def patch(data: bytes, values: Mapping[str, Scalar], encoding: str | None = None) -> bytes:
     """The file with these values and nothing else changed; an absent key goes to the end.
 
-    SettingsFormatError when a value is no text, a key stands twice, or the result cannot be proven.
+    None takes an entry away, with the lines that continue it; comments stay. SettingsFormatError when a value is no
+    text, a key stands twice, or the result cannot be proven.
     """
     wanted = texts_only(values, "properties")
     text = read_text(data, encoding)
-    pieces = _pieces(text.content)
+    before = _pieces(text.content)
+    gone = [piece for key, piece in _entries(before, values).items() if values[key] is None]
+    content = _without(text.content, gone)
+    pieces = _pieces(content) if gone else before
     there = _entries(pieces, wanted)
     wanted = {key: value for key, value in wanted.items() if key not in there or there[key].value != value}
-    if not wanted:
+    if not wanted and not gone:
         return data
-    content = text.content
     for piece in sorted((there[key] for key in wanted if key in there), key=lambda piece: piece.start, reverse=True):
         spliced = _spliced(piece.source, _escaped_value(wanted[piece.key or ""], text))
         content = content[: piece.start] + spliced + content[piece.end :]
     for key in wanted:
         if key not in there:
             content = _appended(content, pieces, key, wanted[key], text)
-    _prove(pieces, _pieces(content), wanted)
+    _prove(before, _pieces(content), wanted, {piece.key for piece in gone})
     return text.encode(content)
 
 
@@ -126,6 +129,12 @@ def _entries(pieces: list[_Piece], keys: Iterable[str]) -> dict[str, _Piece]:
                 raise stands_twice(piece.key, "this key")
             found[piece.key] = piece
     return found
+
+
+def _without(content: str, gone: list[_Piece]) -> str:
+    for piece in sorted(gone, key=lambda piece: piece.start, reverse=True):
+        content = content[: piece.start] + content[piece.end :]
+    return content
 
 
 def _spliced(source: str, escaped: str) -> str:
@@ -173,13 +182,15 @@ def _escaped(character: str, text: Text) -> str:
     return character if raw else utf16_escapes(character)
 
 
-def _prove(before: list[_Piece], after: list[_Piece], wanted: Mapping[str, str]) -> None:
-    found = _entries(after, wanted)
-    if {key: piece.value for key, piece in found.items()} != wanted or _others(before, wanted) != _others(
-        after, wanted
-    ):
-        raise not_exact(wanted)
+def _prove(
+    before: list[_Piece], after: list[_Piece], wanted: Mapping[str, str], gone: Collection[str | None] = ()
+) -> None:
+    asked = {*wanted, *gone}
+    found = _entries(after, [key for key in asked if key is not None])
+    exact = {key: piece.value for key, piece in found.items()} == wanted
+    if not exact or _others(before, asked) != _others(after, asked):
+        raise not_exact(key for key in asked if key)
 
 
-def _others(pieces: list[_Piece], wanted: Mapping[str, str]) -> list[tuple[str | None, str]]:
-    return [(piece.key, piece.value) for piece in pieces if piece.key not in wanted and (piece.key or piece.value)]
+def _others(pieces: list[_Piece], asked: Collection[str | None]) -> list[tuple[str | None, str]]:
+    return [(piece.key, piece.value) for piece in pieces if piece.key not in asked and (piece.key or piece.value)]

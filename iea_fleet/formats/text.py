@@ -149,9 +149,14 @@ def utf16_escapes(text: str) -> str:
 
 
 def texts_only(values: Mapping[str, Scalar], format_name: str) -> dict[str, str]:
-    """The values of a format that knows nothing but text. SettingsFormatError ``cannot_hold`` for any other."""
+    """The values of a format that knows nothing but text; None, which takes a key away, is left out.
+
+    SettingsFormatError ``cannot_hold`` for any other.
+    """
     texts = {}
     for key, value in values.items():
+        if value is None:
+            continue
         if not isinstance(value, str):
             raise cannot_hold(key, f"{format_name} files hold text, and this is {type(value).__name__}")
         whole_characters(key, value)

@@ -36,6 +36,7 @@ _ATTRIBUTE = re.compile(
     r"(?P<name>[^ \t\r\n=/>]+)[ \t\r\n]*=[ \t\r\n]*(?P<quote>[\"'])(?P<value>.*?)(?P=quote)", re.DOTALL
 )
 _REFERENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
+_TO_LINE_END = re.compile(r"[ \t]*(?=[\r\n]|</|\Z)")
 _QUOTES = {'"': "&quot;", "'": "&apos;"}
 _BLANK = " \t\r\n"
 _HOLDS_OTHERS = "there is an element that holds others, and no single value"
@@ -55,16 +56,20 @@ def read(data: bytes, keys: Iterable[str], encoding: str | None = None) -> dict[
 def patch(data: bytes, values: Mapping[str, Scalar], encoding: str | None = None) -> bytes:
     """The file with these values and nothing else changed; an absent element or attribute ends its parent.
 
-    Absent parents are made. SettingsFormatError when a value is no text or has characters that XML cannot hold, when
+    Absent parents are made. None takes an element away, with its attributes and the line that it leaves blank, or an
+    attribute. SettingsFormatError when a value is no text or has characters that XML cannot hold, when
     a key stands twice or leads to other elements, or when the result cannot be proven.
     """
     wanted = texts_only(values, "xml")
-    asked = {key: _steps(key) for key in wanted}
+    asked = {key: _steps(key) for key in values}
     text = _text(data, encoding)
     there = _values(_scan(text.content, asked), asked)
-    asked = {key: steps for key, steps in asked.items() if there.get(key) != wanted[key]}
+    asked = {key: steps for key, steps in asked.items() if there.get(key) != wanted.get(key)}
     content = text.content
     for key, steps in asked.items():
+        if key not in wanted:
+            content = _without(content, key, steps)
+            continue
         if found := _ILLEGAL.search(wanted[key]):
             raise cannot_hold(key, f"XML has no way to write the character U+{ord(found[0]):04X}")
         content = _set(content, key, steps, wanted[key], text)
@@ -106,9 +111,10 @@ def _steps(key: str) -> tuple[Path, str | None]:
     return (tuple(path), attribute) if attribute is not None else ((*path, last), None)
 
 
-def _scan(content: str, asked: Mapping[str, Steps]) -> Scan:
+def _scan(content: str, asked: Mapping[str, Steps], besides: Iterable[tuple[Path, str]] = ()) -> Scan:
     texts = [path for path, attribute in asked.values() if attribute is None]
-    return Scan(content, texts, [(path, attribute) for path, attribute in asked.values() if attribute is not None])
+    attributes = [(path, attribute) for path, attribute in asked.values() if attribute is not None]
+    return Scan(content, texts, [*attributes, *besides])
 
 
 def _values(scan: Scan, asked: Mapping[str, Steps]) -> dict[str, Scalar]:
@@ -204,6 +210,36 @@ def _with_attribute(content: str, element: Element, name: str, value: str, text:
     return f'{content[:at]} {name}="{_escaped(value, text, chr(34))}"{content[at:]}'
 
 
+def _without(content: str, key: str, steps: Steps) -> str:
+    path, attribute = steps
+    way = _way(Scan(content, [path]), key, path)
+    if len(way) <= len(path):
+        return content  # it went with the element that another key takes away
+    element = way[-1]
+    if attribute is not None:
+        return _without_attribute(content, element, attribute)
+    if element.has_notes:
+        raise no_value(key, "there is a comment beside the value, which would be lost")
+    if way[-2].text.strip(_BLANK):
+        raise no_value(key, "there is text beside the element")
+    tag_end = element.inner if element.is_empty_tag else content.index(">", element.end) + 1
+    behind = _TO_LINE_END.match(content, tag_end)
+    if behind is None and _is_first_of_line(content, element.start):
+        end = tag_end + len(content[tag_end:]) - len(content[tag_end:].lstrip(" \t"))
+        return content[: element.start] + content[end:]
+    start = element.start - len(_lead(content, element.start))
+    return content[:start] + content[behind.end() if behind else tag_end :]
+
+
+def _without_attribute(content: str, element: Element, name: str) -> str:
+    start = element.attributes_start
+    for found in _ATTRIBUTE.finditer(content, element.attributes_start, element.attributes_end):
+        if found["name"] == name:
+            return content[:start] + content[found.end() :]
+        start = found.end()
+    return content
+
+
 def _with_child(content: str, key: str, way: list[Element], child: str, line_end: str) -> str:
     """The text with one more child at the end of the last element of the way, indented like its siblings."""
     parent, root = way[-1], way[0]
@@ -239,5 +275,10 @@ def _lead(content: str, start: int) -> str:
 
 def _prove(before: str, after: str, asked: Mapping[str, Steps], wanted: Mapping[str, str]) -> None:
     old, new = _scan(before, asked), _scan(after, asked)
-    if old.rest != new.rest or _values(new, asked) != {key: wanted[key] for key in asked}:
+    gone = [path for key, (path, attribute) in asked.items() if key not in wanted and attribute is None]
+    if gone:
+        # An element takes its own attributes along: they are no part of the rest.
+        own = [(path, name) for path in gone for found in old.elements[path] for name in found.attributes]
+        old = _scan(before, asked, own)
+    if old.rest != new.rest or _values(new, asked) != {key: wanted[key] for key in asked if key in wanted}:
         raise not_exact(asked)

@@ -9,8 +9,8 @@ from iea_fleet.formats import json
 EXACT = {
     "crlf and tabs": (b'{\r\n\t"a" : "1",\r\n\t"b":2\r\n}\r\n', None, {"a": "x"}, b'{\r\n\t"a" : "x",\r\n\t"b":2\r\n}\r\n'),
     "types": (
-        b'{"a":1,"b":2,"c":3,"d":4,"e":5}', None, {"a": True, "b": None, "c": 1.5, "d": -7, "e": "1"},
-        b'{"a":true,"b":null,"c":1.5,"d":-7,"e":"1"}',
+        b'{"a":1,"b":2,"c":3,"d":4,"e":5}', None, {"a": True, "b": False, "c": 1.5, "d": -7, "e": "1"},
+        b'{"a":true,"b":false,"c":1.5,"d":-7,"e":"1"}',
     ),
     "true is not one": (b'{"a": 1}', None, {"a": True}, b'{"a": true}'),
     "one is not one point nought": (b'{"a": 1}', None, {"a": 1.0}, b'{"a": 1.0}'),
@@ -35,7 +35,7 @@ EXACT = {
     "added to an open empty object": (b'{\n "o": {\n }\n}', None, {"o/x": 1}, b'{\n "o": {\n  "x": 1\n }\n}'),
     "added to an empty object in one line": (b'{"o": {}}', None, {"o/x": 1}, b'{"o": {"x": 1}}'),
     "added to a blank object": (b'{ }', None, {"x": 1}, b'{ "x": 1 }'),
-    "nothing but an object": (b"{}", None, {"a/b": "1", "a/c": True, "d": None}, b'{\n  "a": {\n    "b": "1",\n    "c": true\n  },\n  "d": null\n}'),
+    "nothing but an object": (b"{}", None, {"a/b": "1", "a/c": True, "d": 0}, b'{\n  "a": {\n    "b": "1",\n    "c": true\n  },\n  "d": 0\n}'),
     "nothing but an object and a line end": (b"{}\r\n", None, {"a": "1"}, b'{\r\n  "a": "1"\r\n}\r\n'),
     "blanks around": (b' \n{"a"\n:\t1\n}\n ', None, {"a": 2}, b' \n{"a"\n:\t2\n}\n '),
 }  # fmt: skip

@@ -75,7 +75,7 @@ def test_read_gives_what_is_there():
         (b"a=\x1b$B\x1b(B1", "iso2022_jp", {"a": "3"}, "unreadable_format"),  # reads well, and is written differently
         (b"a\\", None, {"a": "3"}, "not_exact"),
         (b"a=1", None, {"a": True}, "cannot_hold"),
-        (b"a=1", None, {"a": None}, "cannot_hold"),
+        (b"a=1", None, {"a": 1}, "cannot_hold"),
         (b"a=1", None, {"a": "\ud800"}, "cannot_hold"),
     ],
 )
