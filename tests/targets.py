@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from iea_fleet.model.layout import Layout
+from iea_fleet.model.matrix import Status
 from iea_fleet.model.target import ServerConnection, SshConnection, Target
+from iea_fleet.resources import Knowledge, Unobserved
 
 LAYOUT: dict[str, Any] = {
     "version": 1,
@@ -41,6 +43,23 @@ LAYOUT: dict[str, Any] = {
     },
     "actions": {"relaunch_authentication": {"run": ["/iea/maintenance", "relancer"], "timeout": 30}},
 }
+
+class PlainMarks:
+    """Marks that a test can read: the text itself. ``passwords`` are by identity; others cannot be had."""
+
+    def __init__(self, **passwords: str) -> None:
+        self.passwords = passwords
+
+    def of(self, text: str) -> str:
+        return f"mark:{text}"
+
+    def password(self, identity: str) -> str | Unobserved:
+        if identity not in self.passwords:
+            return Unobserved(Status.UNKNOWN, "the password cannot be had", "secret_missing")
+        return self.of(self.passwords[identity])
+
+
+NOTHING_KNOWN = Knowledge({}, PlainMarks())
 
 WANTED = ServerConnection(
     secure=True,

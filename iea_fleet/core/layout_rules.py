@@ -10,6 +10,7 @@ from iea_fleet.core import templates
 from iea_fleet.core.faults import Notes, Steps, nearest
 from iea_fleet.core.templates import Template, TemplateError, not_a_file_name
 from iea_fleet.model.layout import FormatName, Key, Layout, SettingsFile
+from iea_fleet.model.target import UserFiles
 
 USER_FILES = "net_entreprises"
 
@@ -48,6 +49,19 @@ class Paths:
         assert self.users is not None
         full = {**values, "user": user}
         return _below(self._checked(self.root, full), self._checked(self.users, full))
+
+    def user_files(self, values: Mapping[str, str]) -> UserFiles | None:
+        """Where the files of users stand, if one part of their path is made of the user's name."""
+        if self.users is None:
+            return None
+        marker = "\0"
+        path = _below(self._checked(self.root, values), self.users.fill({**values, "user": marker}))
+        if path.count(marker) != 1:
+            return None
+        start, end = path.split(marker)
+        folder, _, before = start.rpartition("/")
+        after, slash, rest = end.partition("/")
+        return UserFiles(folder, before, after, slash + rest)
 
     def _checked(self, template: Template, values: Mapping[str, str]) -> str:
         for name in sorted(template.names):

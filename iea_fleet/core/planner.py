@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from iea_fleet.core import drift
 from iea_fleet.model.layout import Scalar
 from iea_fleet.model.matrix import Cell, Difference, Status
 from iea_fleet.model.plan import Change, TargetPlan
-from iea_fleet.model.request import ReadFile
+from iea_fleet.model.request import Answer, Request
 from iea_fleet.model.run import Memory
 from iea_fleet.model.target import Target
-from iea_fleet.resources import LATER, Answers, Kind, Observed, Unobserved, kind_named, kind_of
+from iea_fleet.resources import LATER, Answers, Kind, Knowledge, Observed, Read, Unobserved, kind_named, kind_of
+
+Wanted = Mapping[str, Scalar] | Unobserved
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a workstation's resources were when they were read, by address."""
+    """What a workstation's resources were when they were read, by address, and what the files ask of them.
+
+    ``besides`` are cells of what was found there that the inventory does not know.
+    """
 
     observed: Mapping[str, Observed | Unobserved]
+    wanted: Mapping[str, Wanted]
+    knowledge: Knowledge
     at: dt.datetime
+    besides: tuple[Cell, ...] = ()
 
     def values(self, address: str) -> Mapping[str, Scalar]:
         """The values of one resource; none when they could not be told."""
@@ -29,19 +37,26 @@ class Reading:
         return observed.values if isinstance(observed, Observed) else {}
 
 
-def reads(target: Target) -> tuple[ReadFile, ...]:
-    """What has to be read to plan for this workstation, each file once."""
+def reads(target: Target, known: Mapping[Request, Answer]) -> tuple[Read, ...]:
+    """What has to be read to plan for this workstation, as far as the answers ``known`` so far tell; each once."""
     return tuple(
-        dict.fromkeys(read for address, kind in _kinds(target).items() for read in kind.reads(target, address))
+        dict.fromkeys(read for address, kind in _kinds(target).items() for read in kind.reads(target, address, known))
     )
 
 
-def observe(target: Target, answers: Answers, at: dt.datetime) -> Reading:
+def observe(target: Target, answers: Answers, knowledge: Knowledge, at: dt.datetime) -> Reading:
     """The state of each resource that these answers show."""
-    return Reading({address: kind.observe(target, address, answers) for address, kind in _kinds(target).items()}, at)
+    kinds = _kinds(target)
+    return Reading(
+        {address: kind.observe(target, address, answers, knowledge) for address, kind in kinds.items()},
+        {address: kind.wanted(target, address, knowledge.marks) for address, kind in kinds.items()},
+        knowledge,
+        at,
+        tuple(cell for kind in dict.fromkeys(kinds.values()) for cell in kind.besides(target, answers)),
+    )
 
 
-def plan(target: Target, reading: Reading, memories: Mapping[str, Memory]) -> TargetPlan:
+def plan(target: Target, reading: Reading) -> TargetPlan:
     """The cells of every resource and the changes that are to be made. Planning the desired state changes nothing."""
     cells: list[Cell] = []
     changes: list[Change] = []
@@ -50,12 +65,14 @@ def plan(target: Target, reading: Reading, memories: Mapping[str, Memory]) -> Ta
         if address not in kinds:
             cells.append(Cell(address, Status.SKIPPED, LATER[kind_of(address)], "not_built"))
             continue
-        observed = reading.observed[address]
-        if isinstance(observed, Unobserved):
-            cells.append(Cell(address, observed.status, observed.reason, observed.reason_code, reading.at))
+        observed, wanted = reading.observed[address], reading.wanted[address]
+        if isinstance(observed, Unobserved) or isinstance(wanted, Unobserved):
+            trouble = observed if isinstance(observed, Unobserved) else wanted
+            assert isinstance(trouble, Unobserved)
+            cells.append(Cell(address, trouble.status, trouble.reason, trouble.reason_code, reading.at))
             continue
-        memory, kind = memories.get(address), kinds[address]
-        differences = _differences(target, address, kind, observed, memory)
+        memory, kind = reading.knowledge.memories.get(address), kinds[address]
+        differences = _differences(kind, observed, wanted, memory)
         status = drift.status_of(differences, memory, kind.same)
         cells.append(
             Cell(address, status, _reason(differences), status if differences else "", reading.at, differences)
@@ -68,17 +85,20 @@ def plan(target: Target, reading: Reading, memories: Mapping[str, Memory]) -> Ta
         if isinstance(one, Observed)
         for path, found in one.read.items()
     }
+    cells += [replace(cell, observed_at=reading.at) for cell in reading.besides]
     return TargetPlan(target.name, target.office, tuple(cells), tuple(changes), read)
 
 
-def memories(target: Target, cells: tuple[Cell, ...], at: dt.datetime) -> dict[str, Memory]:
+def memories(cells: tuple[Cell, ...], reading: Reading) -> dict[str, Memory]:
     """What is worth remembering: the wanted values of every resource that was seen right."""
-    kinds = _kinds(target)
-    return {
-        cell.address: Memory(dict(kinds[cell.address].wanted(target, cell.address)), at)
-        for cell in cells
-        if cell.address in kinds and cell.status in (Status.IN_SYNC, Status.CHANGED)
-    }
+    kept = {}
+    for cell in cells:
+        observed, wanted = reading.observed.get(cell.address), reading.wanted.get(cell.address)
+        if cell.status in (Status.IN_SYNC, Status.CHANGED) and isinstance(observed, Observed):
+            assert wanted is not None
+            assert not isinstance(wanted, Unobserved)
+            kept[cell.address] = Memory({**wanted, **observed.besides}, reading.at)
+    return kept
 
 
 def _kinds(target: Target) -> dict[str, Kind]:
@@ -87,7 +107,7 @@ def _kinds(target: Target) -> dict[str, Kind]:
 
 
 def _differences(
-    target: Target, address: str, kind: Kind, observed: Observed, memory: Memory | None
+    kind: Kind, observed: Observed, wanted: Mapping[str, Scalar], memory: Memory | None
 ) -> tuple[Difference, ...]:
     known = memory.values if memory else {}
     return tuple(
@@ -95,13 +115,20 @@ def _differences(
             setting,
             observed.values.get(setting),
             value,
-            kind.note(target, setting, observed.values),
+            kind.note(setting, observed.values, wanted),
             known.get(setting),
             memory.right_at if memory and setting in known else None,
+            kind.is_secret(setting),
         )
-        for setting, value in kind.wanted(target, address).items()
-        if setting not in observed.values or not kind.same(setting, observed.values[setting], value)
+        for setting, value in wanted.items()
+        if not _is_right(kind, setting, observed.values.get(setting), value)
     )
+
+
+def _is_right(kind: Kind, setting: str, found: Scalar, wanted: Scalar) -> bool:
+    if found is None or wanted is None:
+        return found is wanted
+    return kind.same(setting, found, wanted)
 
 
 def _reason(differences: tuple[Difference, ...]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from iea_fleet.core import settings_rules
+from iea_fleet.core.account_rules import check_accounts
 from iea_fleet.core.faults import Notes, Steps, nearest
 from iea_fleet.core.inheritance import Layer, layer, merge, settle
 from iea_fleet.core.joining import Inventory
@@ -23,6 +24,7 @@ from iea_fleet.model.target import (
     ServerConnection,
     Software,
     Target,
+    UserFiles,
 )
 
 GUIDED_LAYOUT = "none"
@@ -49,6 +51,14 @@ Layouts = Mapping[LayoutName, KnownLayout]
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """The paths of one workstation's files, and where those of its users are."""
+
+    paths: dict[str, str] = field(default_factory=dict)
+    of_users: UserFiles | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Common:
     """What the workstations of an office that override nothing have in common."""
 
@@ -60,7 +70,7 @@ class Common:
     variables: Mapping[str, str]
     resources: tuple[str, ...]
     identities: Mapping[str, Identity] = field(default_factory=dict)
-    files: dict[str, str] | None = None
+    files: Files | None = None
     """Paths on each of the workstations; None when they depend on its name."""
 
 
@@ -159,10 +169,10 @@ class _Resolver:
     def _wants(self, kind: str) -> bool:
         return self.playbook.resources is None or kind in self.playbook.resources
 
-    def _files(self, common: Common, office: Office, values: Mapping[str, str], here: Steps) -> dict[str, str]:
+    def _files(self, common: Common, office: Office, values: Mapping[str, str], here: Steps) -> Files:
         """The paths on a workstation. What does not fit is noted at the variable that brings it in."""
         if common.known is None:
-            return {}
+            return Files()
         paths, office_path = common.known.paths, common.levels.levels[2].path
         places = {"workstation": here, "office": office_path}
         files: dict[str, str] = {}
@@ -183,7 +193,7 @@ class _Resolver:
                 remedy = "name users apart by more than case, and write {{ user }} in the layout's path"
                 self.notes.add(places["user"], f"has the same file as the user `{other}`", remedy, at_key=True)
             files[f"{USER_FILES}.{user}"] = path
-        return files
+        return Files(files, paths.user_files(values) if owners else None)
 
     def _misfit(
         self, error: TemplateError, common: Common, values: Mapping[str, str], places: Mapping[str, Steps]
@@ -218,7 +228,8 @@ class _Resolver:
                     address=address,
                     connection=common.connection,
                     layout=common.known.layout if common.known else None,
-                    files=files,
+                    files=files.paths,
+                    user_files=files.of_users,
                     tags=workstation.tags,
                     host_keys=workstation.host_keys,
                     hold=workstation.hold,
@@ -247,10 +258,21 @@ class _Resolver:
                 remedy = nearest(office.server, [target.name for target in own], "workstations of this office")
                 needs = (("offices", name, "workstations"),)
                 self.notes.add(path, f"`{office.server}` is no workstation of this office", remedy, needs=needs)
-        elif office.transfers and self._wants("transfer"):
-            target = self.targets[index]
-            addresses = (*target.resources, *(f"transfer.{name}" for name in office.transfers))
-            self.targets[index] = replace(target, resources=addresses)
+        else:
+            for place in range(first, len(self.targets)):
+                self.targets[place] = self._shared(self.targets[place], office, is_server=place == index)
+
+    def _shared(self, target: Target, office: Office, *, is_server: bool) -> Target:
+        """A target with what an installation has once, which stands on its office's server alone."""
+        kept = target.layout.net_entreprises if target.layout else None
+        addresses = target.resources
+        # Each monoposte is an installation of its own.
+        shared = office.installation == "network" and kept is not None and kept.scope == "office"
+        if shared and not is_server:
+            addresses = tuple(address for address in addresses if not address.startswith(f"{USER_FILES}."))
+        if is_server and office.transfers and self._wants("transfer"):
+            addresses = (*addresses, *(f"transfer.{name}" for name in office.transfers))
+        return target if addresses == target.resources else replace(target, resources=addresses)
 
 
 def resolve(inventory: Inventory, layouts: Layouts, playbook: Playbook, notes: Notes) -> list[Target]:
@@ -261,11 +283,5 @@ def resolve(inventory: Inventory, layouts: Layouts, playbook: Playbook, notes: N
     resolver = _Resolver(inventory, layouts, playbook, notes)
     resolver.all()
     check_references(inventory, notes)
-    test_from = inventory.net_entreprises_service.test_from
-    names = [target.name for target in resolver.targets]
-    if test_from != "controller" and test_from not in names:
-        remedy = nearest(test_from, ["controller", *names], "controller or a workstation")
-        needs = (("offices",), *(("offices", name, "workstations") for name in inventory.offices))
-        path = ("net_entreprises_service", "test_from")
-        notes.add(path, f"there is no workstation `{test_from}`", remedy, needs=needs)
+    check_accounts(inventory, resolver.targets, notes)
     return resolver.targets

@@ -11,20 +11,23 @@ from dataclasses import dataclass, field, replace
 
 from iea_fleet.core import matrix, planner
 from iea_fleet.engine import clock, preconditions, relaunch, staleness, verify
+from iea_fleet.engine.credentials import Credentials, after_sealing, changes_accounts, without_refused
 from iea_fleet.engine.gather import Gathered, gather
 from iea_fleet.engine.lease import Leases, Standing
 from iea_fleet.engine.outcome import Outcome
-from iea_fleet.engine.render import render
+from iea_fleet.engine.render import Rendered, render
 from iea_fleet.engine.settle import Settled, settle
 from iea_fleet.engine.transaction import LOST, Transaction, Write
-from iea_fleet.errors import BrokenError, SettingsFormatError
+from iea_fleet.errors import BrokenError, SecretError, SettingsFormatError
 from iea_fleet.model.matrix import Cell, Row, Status
 from iea_fleet.model.plan import TargetPlan
 from iea_fleet.model.playbook import Playbook
 from iea_fleet.model.request import Answer, Done, Failed, Moved
 from iea_fleet.model.run import Memory
 from iea_fleet.model.target import Target
-from iea_fleet.resources import Unobserved
+from iea_fleet.resources import Knowledge, Unobserved, kind_of
+from iea_fleet.resources.net_entreprises import KIND as ACCOUNTS
+from iea_fleet.resources.net_entreprises import user_of
 from iea_fleet.resources.server_connection import KIND as SERVER_CONNECTION
 from iea_fleet.transports.base import Session
 
@@ -35,15 +38,17 @@ _NEXT = "the next iea-fleet apply settles it"
 class Push:
     """One workstation's push, in one session of one run.
 
-    ``reviewed`` is the plan that the operator has said yes to; ``leases`` reads and signs ``run.json``.
+    ``reviewed`` is the plan that the operator has said yes to; ``leases`` reads and signs ``run.json``; ``credentials``
+    knows the secrets, and which accounts are accepted.
     """
 
     session: Session
     target: Target
     playbook: Playbook
-    memories: Mapping[str, Memory]
+    knowledge: Knowledge
     leases: Leases
     run: str
+    credentials: Credentials
     reviewed: TargetPlan | None = None
     asked: verify.Asked = field(default_factory=dict)
 
@@ -60,14 +65,21 @@ class Push:
             return self._without_writing(plan, gathered, cells)
         if not plan.changes:
             return self._without_writing(plan, self._left(gathered), plan.cells)
+        return self._pushed(plan, gathered)
+
+    def _pushed(self, plan: TargetPlan, gathered: Gathered) -> Outcome:
+        """Ask first, then render everything, then write."""
         if self.playbook.test_first and (cells := self._unreached(plan)):
             return Outcome(Row(self.target.name, self.target.office, cells), {}, plan)
+        plan = without_refused(plan, self.target, self.credentials)
+        if not plan.changes:
+            return self._without_writing(plan, gathered, plan.cells)
         try:
-            requests = self._writes(plan, gathered)
-        except SettingsFormatError as error:
+            rendered = self._render(plan, gathered)
+        except (SettingsFormatError, SecretError) as error:
             return self._without_writing(plan, gathered, _set(plan, Status.FAILED, str(error), error.code))
         try:
-            return self._written(plan, gathered, requests)
+            return self._written(plan, gathered, rendered)
         except BrokenError as error:
             raise BrokenError(
                 f"{error.sentence}, while the settings were being written",
@@ -77,19 +89,19 @@ class Push:
 
     def _gather(self) -> Gathered:
         also = (self.leases.read(self.target),)
-        return gather(self.session, self.target, self.playbook.probes, also, for_writing=True)
+        return gather(self.session, self.target, self.playbook.probes, self.knowledge, also, for_writing=True)
 
     def _plan(self, gathered: Gathered) -> TargetPlan:
         """What is to be done here; what is left to do, once it was done."""
-        return planner.plan(self.target, gathered.reading, self.memories)
+        return planner.plan(self.target, gathered.reading)
 
-    def _writes(self, plan: TargetPlan, gathered: Gathered) -> tuple[Write, ...]:
-        """The requests that carry the plan out. SettingsFormatError when a file cannot hold a value."""
-        return render(plan.changes, gathered)
+    def _render(self, plan: TargetPlan, gathered: Gathered) -> Rendered:
+        """The requests that carry the plan out. SettingsFormatError or SecretError when they cannot be made."""
+        return render(plan.changes, gathered, self.session, self.target, self.credentials.secrets)
 
     def _remembered(self, cells: tuple[Cell, ...], gathered: Gathered) -> dict[str, Memory]:
         """What the history keeps as last right, by address."""
-        return planner.memories(self.target, cells, gathered.at)
+        return planner.memories(cells, gathered.reading)
 
     def _left(self, gathered: Gathered) -> Gathered:
         """What is there in the end on a workstation that has nothing to change."""
@@ -109,7 +121,7 @@ class Push:
         if not isinstance(settled, Settled):
             return gathered, settled
         if settled.finished:
-            relaunch.after_writing(self.session, self.target, gathered)
+            relaunch.after_writing(self.session, self.target, gathered, self.knowledge)
         after = self._gather()
         if settled.left_alone:
             return after, Unobserved(Status.STALE, f"{settled.said}; look at it, then apply again", "moved_since_run")
@@ -121,9 +133,12 @@ class Push:
             return matrix.held(plan.cells, hold)
         if self.reviewed is not None and (cells := staleness.held_against(self.reviewed, plan)) is not None:
             return cells
-        if plan.changes and (refusal := preconditions.refusal(self.target, gathered)):
-            return _set(plan, refusal.status, refusal.reason, refusal.reason_code)
-        return None
+        if not plan.changes:
+            return None
+        refusal = preconditions.refusal(self.target, gathered)
+        if refusal is None and changes_accounts(plan):
+            refusal = self.credentials.open_elsewhere(self.target)
+        return _set(plan, refusal.status, refusal.reason, refusal.reason_code) if refusal else None
 
     def _without_writing(self, plan: TargetPlan, gathered: Gathered, cells: tuple[Cell, ...]) -> Outcome:
         # Somebody else is at work there: what their servers answer by now is not for this run to judge.
@@ -147,24 +162,24 @@ class Push:
         reason = f"nothing was written: the wanted servers do not answer from this workstation ({named})"
         return _set(plan, Status.SKIPPED, reason, "test_first_failed") + asked
 
-    def _written(self, plan: TargetPlan, before: Gathered, requests: tuple[Write, ...]) -> Outcome:
+    def _written(self, plan: TargetPlan, before: Gathered, rendered: Rendered) -> Outcome:
         """Write as one transaction: all of it holds when read again, or all of it is put back."""
         required_before = verify.required(self.session, self.target, self.playbook.required, before, self.asked)
-        transaction = Transaction.prepare(self.session, self.target, self.leases, self.run, requests, before)
+        transaction = Transaction.prepare(self.session, self.target, self.leases, self.run, rendered.writes, before)
         if trouble := transaction.take(before):
             return self._without_writing(plan, before, _set(plan, trouble.status, trouble.reason, trouble.reason_code))
         answers = transaction.write()
         if transaction.lost:
             return self._without_writing(plan, before, _set(plan, LOST.status, LOST.reason, LOST.reason_code))
         if any(not isinstance(answer, Done) for answer in answers):
-            cells = _not_written(plan, requests, answers)
+            cells = _not_written(plan, rendered.writes, answers)
             back = transaction.put_back()
             if back.stuck:
                 cells = _set(plan, Status.FAILED, f"half written, and {back.stuck}; {_NEXT}", "not_put_back")
             elif why := transaction.commit(keep_backups=False):
                 cells = _set(plan, Status.FAILED, *_not_over(transaction, why, "not written"))
             return self._without_writing(plan, before, cells)
-        after, fault = relaunch.after_writing(self.session, self.target, before)
+        after, fault = self._followed(plan, before, after_sealing(before.reading, rendered.sealed))
         again = self._plan(after)
         probed = self._probed(after)
         if reason := _why_not_kept(again, required_before, probed):
@@ -177,9 +192,18 @@ class Push:
         row = Row(self.target.name, self.target.office, cells + probed)
         return Outcome(row, remembered, plan, transaction.files)
 
+    def _followed(
+        self, plan: TargetPlan, before: Gathered, knowledge: Knowledge
+    ) -> tuple[Gathered, relaunch.Fault | None]:
+        """Everything read again; the authentication is relaunched when its settings were written."""
+        if SERVER_CONNECTION in (change.address for change in plan.changes):
+            return relaunch.after_writing(self.session, self.target, before, knowledge)
+        after = gather(self.session, self.target, self.playbook.probes, knowledge, for_writing=True)
+        return relaunch.if_failed(self.session, self.target, after), None
+
     def _rolled_back(self, plan: TargetPlan, before: Gathered, transaction: Transaction, reason: str) -> Outcome:
         back = transaction.put_back()
-        relaunch.after_writing(self.session, self.target, before)
+        relaunch.after_writing(self.session, self.target, before, self.knowledge)
         why = "" if back.stuck else transaction.commit(keep_backups=False)
         after = self._gather()
         status, code, said = Status.ROLLED_BACK, "rolled_back", f"written and put back: {reason}"
@@ -252,4 +276,6 @@ def _kept(planned: Cell, now: Cell, fault: relaunch.Fault | None) -> Cell:
         reason, code, status = f"{settings} written, but {fault.reason}", fault.reason_code, Status.FAILED
     else:
         reason, code, status = f"{settings} written", "changed", Status.CHANGED
+        if kind_of(now.address) == ACCOUNTS:
+            reason = f"{reason}; « {user_of(now.address)} » has to log in to IEA again"
     return replace(now, status=status, reason=reason, reason_code=code, differences=planned.differences)

@@ -13,6 +13,7 @@ from iea_fleet.model.playbook import ProbeName
 from iea_fleet.model.request import Answer, FileContent, ReadFile, Request, Stat
 from iea_fleet.model.target import Target
 from iea_fleet.probes import state, version
+from iea_fleet.resources import Knowledge
 from iea_fleet.transports.base import Session
 
 
@@ -23,6 +24,11 @@ class Gathered:
     answers: Mapping[Request, Answer] = field(repr=False)
     reading: Reading
     at: dt.datetime
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What was known before the workstation was asked."""
+        return self.reading.knowledge
 
     def answer(self, request: Request | None) -> Answer | None:
         """The answer to a request of this batch; None when it was not asked."""
@@ -42,15 +48,16 @@ def gather(
     session: Session,
     target: Target,
     probes: Sequence[ProbeName],
+    knowledge: Knowledge,
     also: Sequence[Request] = (),
     *,
     for_writing: bool = False,
 ) -> Gathered:
     """Read the settings, what the probes want and what is ``also`` asked, in one batch.
 
-    ``for_writing``: also what the preconditions want.
+    ``for_writing``: also what the preconditions want. Another batch follows where an answer says what else to read.
     """
-    requests: dict[Request, None] = dict.fromkeys((*planner.reads(target), *also))
+    requests: dict[Request, None] = dict.fromkeys((*planner.reads(target, {}), *also))
     if "state" in probes or for_writing:
         requests.update(dict.fromkeys(state.reads(target)))
     if "version" in probes or for_writing:
@@ -61,6 +68,9 @@ def gather(
                 Stat(target.files[name]) for name in ("lock_file", "state_file", "private") if name in target.files
             )
         )
-    answers = dict(zip(requests, session.carry_out(tuple(requests)), strict=True)) if requests else {}
+    answers: dict[Request, Answer] = {}
+    while new := [request for request in requests if request not in answers]:
+        answers.update(zip(new, session.carry_out(new), strict=True))
+        requests.update(dict.fromkeys(planner.reads(target, answers)))
     at = clock.now()
-    return Gathered(answers, planner.observe(target, answers.__getitem__, at), at)
+    return Gathered(answers, planner.observe(target, answers.__getitem__, knowledge, at), at)

@@ -82,7 +82,16 @@ def _is_ours(file: JournalFile, target: Target) -> bool:
     private = target.files["private"]
     known = {path for name, path in target.files.items() if name not in ("private", "lock_file")}
     backed_up_here = file.backup is None or posixpath.dirname(file.backup) == private
-    return file.path in known and backed_up_here
+    return (file.path in known or _is_of_a_user(file.path, target)) and backed_up_here
+
+
+def _is_of_a_user(path: str, target: Target) -> bool:
+    """Whether a path is that of an IEA account, also of one that the inventory does not name any more."""
+    files = target.user_files
+    if files is None or not path.startswith(f"{files.folder}/"):
+        return False
+    user = files.user_of(path.removeprefix(f"{files.folder}/").partition("/")[0])
+    return user is not None and path == files.path(user)
 
 
 def _canonical(body: dict[str, Any]) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from iea_fleet.core import matrix, planner
@@ -12,21 +12,21 @@ from iea_fleet.engine.lease import Leases
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.model.matrix import Row
 from iea_fleet.model.playbook import ProbeName
-from iea_fleet.model.run import Memory
 from iea_fleet.model.target import Target
+from iea_fleet.resources import Knowledge
 from iea_fleet.transports.base import Session
 
 
 def look(
-    session: Session, target: Target, probes: Sequence[ProbeName], memories: Mapping[str, Memory], leases: Leases
+    session: Session, target: Target, probes: Sequence[ProbeName], knowledge: Knowledge, leases: Leases
 ) -> Outcome:
     """Read the settings, compare them with the files, and ask the probes, if any.
 
     A run that is at work there, or was interrupted, stands in the place of what differs.
     """
-    gathered = gather(session, target, probes, (leases.read(target),))
-    plan = planner.plan(target, gathered.reading, memories)
-    seen = planner.memories(target, plan.cells, gathered.at)
+    gathered = gather(session, target, probes, knowledge, (leases.read(target),))
+    plan = planner.plan(target, gathered.reading)
+    seen = planner.memories(plan.cells, gathered.reading)
     lease = leases.standing(target, gathered.answers[leases.read(target)])
     if trouble := lease.in_a_cell():
         plan, seen = replace(plan, cells=matrix.instead(plan.cells, trouble), changes=()), {}

@@ -17,11 +17,14 @@ from iea_fleet.core.selectors import select
 from iea_fleet.engine import clock, reach, resume, saved_plan
 from iea_fleet.engine.apply import Push
 from iea_fleet.engine.course import STEADY, Course, Pace
+from iea_fleet.engine.credentials import Credentials
 from iea_fleet.engine.events import Listener
 from iea_fleet.engine.git_commit import commit_of
 from iea_fleet.engine.lease import Leases
 from iea_fleet.engine.load import Loaded, load
 from iea_fleet.engine.look import look
+from iea_fleet.engine.marks import SecretMarks
+from iea_fleet.engine.neighbours import Neighbours
 from iea_fleet.engine.options import Options
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.engine.reviewed import Reviewed, held_against
@@ -34,9 +37,11 @@ from iea_fleet.history import History, new_run_id
 from iea_fleet.model.matrix import Matrix, Row
 from iea_fleet.model.plan import Plan, TargetPlan
 from iea_fleet.model.playbook import ProbeName
+from iea_fleet.model.request import Answer
 from iea_fleet.model.run import Command, Memory, Run
 from iea_fleet.model.saved_plan import SavedPlan
 from iea_fleet.model.target import Target
+from iea_fleet.resources import Knowledge, Read
 from iea_fleet.secrets import Secrets
 from iea_fleet.transports.base import Reach, Session
 
@@ -69,6 +74,7 @@ class Operation:
     loaded: Loaded
     targets: list[Target]
     history: History
+    secrets: Secrets
     memories: Mapping[str, Mapping[str, Memory]]
     _rollout: Rollout | None = field(default=None, init=False)
     _stopped: bool = field(default=False, init=False)
@@ -81,7 +87,8 @@ class Operation:
         loaded = load(options.inventory, options.playbook)
         targets = select(loaded.selected, options.limit) if options.limit else list(loaded.selected)
         history = History.open(options.state_dir)
-        return cls(options, command, loaded, targets, history, history.memories(loaded.name))
+        secrets = Secrets(loaded.secrets, loaded.folder)
+        return cls(options, command, loaded, targets, history, secrets, history.memories(loaded.name))
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +109,17 @@ class Operation:
         """Reads and signs ``run.json`` for this inventory."""
         return Leases(self.loaded.name, self.history.key)
 
+    def knowledge(self, target: Target) -> Knowledge:
+        """What is known of a workstation before it is asked."""
+        marks = SecretMarks(self.history.key, self.secrets, self.loaded.identities)
+        return Knowledge(self.memories.get(target.name, {}), marks)
+
+    @property
+    def credentials(self) -> Credentials:
+        """What a push needs to write accounts."""
+        neighbours = Neighbours(self.loaded.targets, self._reaches)
+        return Credentials(self.secrets, lambda _identity: None, neighbours.open_elsewhere)
+
     @property
     def stopped(self) -> bool:
         """Whether the operator asked to stop."""
@@ -119,10 +137,10 @@ class Operation:
         """Read every selected workstation, and compare; nothing is written there. ``recorded``: as a run."""
 
         def work(session: Session, target: Target) -> Outcome:
-            return look(session, target, probes, self.memories.get(target.name, {}), self.leases)
+            return look(session, target, probes, self.knowledge(target), self.leases)
 
-        idle = [] if probes else [one for one in self.targets if not one.guided and not planner.reads(one)]
-        known = {target.name: _idle(target) for target in idle}
+        idle = [] if probes else [one for one in self.targets if not one.guided and not planner.reads(one, {})]
+        known = {target.name: self._idle(target) for target in idle}
         return self._carry_out(self._run(), work, known, listener, read_only=True, recorded=recorded)
 
     def saved(self, result: Result) -> SavedPlan:
@@ -163,12 +181,19 @@ class Operation:
         fingerprint = self.history.key.fingerprint
         asked = resume.asked_for(self.options, self.loaded, self.targets, self._plan_file, pace, fingerprint)
         run = replace(self._run(), asked=asked, continues=self._continues)
-        plans = reviewed.plans if reviewed else {}
+        plans, credentials = reviewed.plans if reviewed else {}, self.credentials
 
         def work(session: Session, target: Target) -> Outcome:
-            memories = self.memories.get(target.name, {})
-            playbook, said_yes_to = self.loaded.playbook, plans.get(target.name)
-            return Push(session, target, playbook, memories, self.leases, run.id, said_yes_to).carry_out()
+            return Push(
+                session,
+                target,
+                self.loaded.playbook,
+                self.knowledge(target),
+                self.leases,
+                run.id,
+                credentials,
+                plans.get(target.name),
+            ).carry_out()
 
         known = {name: Outcome(row) for name, row in reviewed.known.items()} if reviewed else {}
         rollout = self.loaded.playbook.rollout
@@ -228,12 +253,18 @@ class Operation:
         rollout.end(visited)
         return self._result(run, rollout.outcomes, recorded=recorded)
 
+    def _idle(self, target: Target) -> Outcome:
+        """The outcome of a workstation of which nothing has to be read."""
+        nothing: dict[Read, Answer] = {}
+        reading = planner.observe(target, nothing.__getitem__, self.knowledge(target), clock.now())
+        return Outcome(Row(target.name, target.office, planner.plan(target, reading).cells))
+
     def _reaches(self, targets: Sequence[Target]) -> dict[str, Reach | IeaFleetError]:
         if not targets:
             return {}
         store = TrustStore.of(self.options.state_dir, self.loaded.name)
         pinned = {target.name: target.host_keys for target in self.loaded.targets if target.host_keys}
-        return reach.reaches(targets, Secrets(self.loaded.secrets, self.loaded.folder), pinned, store.keys())
+        return reach.reaches(targets, self.secrets, pinned, store.keys())
 
     def _run(self) -> Run:
         started_at = clock.now()
@@ -262,9 +293,3 @@ class Operation:
         if recorded:
             self.history.finish(run.id, ended_at, code)
         return Result(run, Matrix(rows, self.loaded.offices), Plan(self.loaded.name, run.started_at, plans), planned)
-
-
-def _idle(target: Target) -> Outcome:
-    """The outcome of a workstation of which nothing has to be read."""
-    reading = planner.Reading({}, clock.now())
-    return Outcome(Row(target.name, target.office, planner.plan(target, reading, {}).cells))

@@ -13,6 +13,7 @@ from iea_fleet.engine.gather import Gathered, gather
 from iea_fleet.model.request import Answer, Failed, FileStat, Ran, RunAction, Stat
 from iea_fleet.model.target import Target
 from iea_fleet.probes import state
+from iea_fleet.resources import Knowledge
 from iea_fleet.transports.base import Session
 
 ACTION = "relaunch_authentication"
@@ -30,10 +31,12 @@ class Fault:
     reason_code: str
 
 
-def after_writing(session: Session, target: Target, before: Gathered) -> tuple[Gathered, Fault | None]:
-    """Relaunch, read everything again, and wait for the tray state to follow."""
+def after_writing(
+    session: Session, target: Target, before: Gathered, knowledge: Knowledge
+) -> tuple[Gathered, Fault | None]:
+    """Relaunch, read everything again, and wait for the tray state to follow. ``knowledge`` is that of after."""
     fault = _relaunch(session, target)
-    return _follow(session, target, before), fault
+    return _follow(session, target, before, knowledge), fault
 
 
 def if_failed(session: Session, target: Target, before: Gathered) -> Gathered:
@@ -42,7 +45,7 @@ def if_failed(session: Session, target: Target, before: Gathered) -> Gathered:
     if tray != "failed" or _action(target) is None:
         return before
     _relaunch(session, target)
-    return _follow(session, target, before)
+    return _follow(session, target, before, before.knowledge)
 
 
 def _action(target: Target) -> RunAction | None:
@@ -66,16 +69,16 @@ def _relaunch(session: Session, target: Target) -> Fault | None:
             raise AssertionError(f"an action was answered by {type(answer).__name__}")
 
 
-def _follow(session: Session, target: Target, before: Gathered) -> Gathered:
+def _follow(session: Session, target: Target, before: Gathered, knowledge: Knowledge) -> Gathered:
     """Everything read again, once the tray state has changed or has had its time."""
-    after = gather(session, target, ("state", "version"), for_writing=True)
+    after = gather(session, target, ("state", "version"), knowledge, for_writing=True)
     if _action(target) is None or not state.reads(target):
         return after
     was, _ = state.tray_state(target, before.file(state.reads(target)))
     for _ in _pauses(PATIENCE_WHEN_CONNECTED if was == "connected" else PATIENCE):
         if _trace(target, after) != _trace(target, before):
             break
-        after = gather(session, target, ("state", "version"), for_writing=True)
+        after = gather(session, target, ("state", "version"), knowledge, for_writing=True)
     return after
 
 

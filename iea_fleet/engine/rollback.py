@@ -16,6 +16,7 @@ from iea_fleet.engine.events import Listener
 from iea_fleet.engine.gather import Gathered, gather
 from iea_fleet.engine.operation import Operation, Result
 from iea_fleet.engine.outcome import Outcome
+from iea_fleet.engine.render import Rendered
 from iea_fleet.engine.reviewed import Reviewed
 from iea_fleet.engine.rollout import Work
 from iea_fleet.engine.transaction import Write
@@ -36,7 +37,7 @@ from iea_fleet.model.request import (
 )
 from iea_fleet.model.run import Memory, Run
 from iea_fleet.model.target import Target
-from iea_fleet.resources import Kind, Observed, Unobserved, kind_named, kind_of
+from iea_fleet.resources import Kind, Observed, Read, Unobserved, kind_named, kind_of
 from iea_fleet.transports.base import Session
 
 Files = tuple[JournalFile, ...]
@@ -105,14 +106,14 @@ class Rollback:
 
     def _push(self, session: Session, target: Target, run: str, reviewed: TargetPlan | None = None) -> PutBack:
         operation = self.operation
-        memories = operation.memories.get(target.name, {})
         return PutBack(
             session=session,
             target=target,
             playbook=operation.loaded.playbook,
-            memories=memories,
+            knowledge=operation.knowledge(target),
             leases=operation.leases,
             run=run,
+            credentials=operation.credentials,
             reviewed=reviewed,
             of=self.of,
             files=self.files[target.name],
@@ -138,7 +139,7 @@ class PutBack(Push):
     def _gather(self) -> Gathered:
         files = (ReadFile(path) for file in self.files for path in (file.path, file.backup) if path)
         also: tuple[Request, ...] = (self.leases.read(self.target), *files)
-        return gather(self.session, self.target, self.playbook.probes, also, for_writing=True)
+        return gather(self.session, self.target, self.playbook.probes, self.knowledge, also, for_writing=True)
 
     def _plan(self, gathered: Gathered) -> TargetPlan:
         by_path = {file.path: file for file in self.files}
@@ -146,7 +147,7 @@ class PutBack(Push):
         changes: list[Change] = []
         for address in self.target.resources:
             kind = kind_named(kind_of(address))
-            paths = [read.path for read in kind.reads(self.target, address)] if kind else []
+            paths = [read.path for read in kind.reads(self.target, address, gathered.answers)] if kind else []
             file = next((by_path.pop(path) for path in paths if path in by_path), None)
             cell = self._cell(address, kind, file, gathered)
             cells.append(replace(cell, observed_at=gathered.at))
@@ -180,10 +181,11 @@ class PutBack(Push):
         """The cell of a file that can be put back, with the settings as they are and as they were."""
         old = _old(gathered, file)
 
-        def answers(read: ReadFile) -> Answer:
-            return old if read.path == file.path and old is not None else gathered.answers[read]
+        def answers(read: Read) -> Answer:
+            return old if read == ReadFile(file.path) and old is not None else gathered.answers[read]
 
-        now, then = gathered.reading.values(address), kind.observe(self.target, address, answers)
+        then = kind.observe(self.target, address, answers, self.knowledge)
+        now = gathered.reading.values(address)
         was = then.values if isinstance(then, Observed) else {}
         differences = tuple(
             Difference(setting, now.get(setting), was.get(setting))
@@ -193,7 +195,7 @@ class PutBack(Push):
         settings = ", ".join(difference.setting for difference in differences) or f"other lines of {file.path}"
         return Cell(address, Status.PENDING, f"to be put back: {settings}", "to_put_back", None, differences)
 
-    def _writes(self, plan: TargetPlan, gathered: Gathered) -> tuple[Write, ...]:
+    def _render(self, plan: TargetPlan, gathered: Gathered) -> Rendered:
         changed = {self.target.files[change.address] for change in plan.changes}
         writes: list[Write] = []
         for file in self.files:
@@ -202,10 +204,10 @@ class PutBack(Push):
                     writes.append(ReplaceFile(file.path, content, file.after))
                 case Absent():
                     writes.append(RemoveFile(file.path, file.after))
-        return tuple(writes)
+        return Rendered(tuple(writes))
 
-    def _written(self, plan: TargetPlan, before: Gathered, requests: tuple[Write, ...]) -> Outcome:
-        outcome = super()._written(plan, before, requests)
+    def _written(self, plan: TargetPlan, before: Gathered, rendered: Rendered) -> Outcome:
+        outcome = super()._written(plan, before, rendered)
         if not outcome.replaced:
             return outcome
         put_back = {change.address: change for change in plan.changes}

@@ -91,7 +91,7 @@ def _put_back(
         request = (
             RemoveFile(file.path, file.after)
             if file.was_absent
-            else ReplaceFile(file.path, old[file.path], file.after, private=file.secret)
+            else ReplaceFile(file.path, old[file.path], file.after, private=file.private)
         )
         (answer,) = session.carry_out((request,))
         if isinstance(answer, Moved) and answer.found != file.before:

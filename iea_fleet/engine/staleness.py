@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from iea_fleet.model.matrix import Cell, Difference, Status
-from iea_fleet.model.plan import TargetPlan
+from iea_fleet.model.plan import Hidden, TargetPlan
 from iea_fleet.reports.safe import whole
 from iea_fleet.reports.wording import change
 
@@ -89,6 +89,7 @@ def _essence(plan: TargetPlan) -> list[object]:
                     edit.expected,
                     edit.new,
                     edit.private,
+                    edit.secret,
                 )
                 for edit in one.edits
             ],
@@ -99,5 +100,7 @@ def _essence(plan: TargetPlan) -> list[object]:
 
 def _exact(value: object) -> str:
     """A value of a setting by which True is not 1, as a plan file can hold it."""
+    if isinstance(value, Hidden):
+        return repr(value)
     assert value is None or isinstance(value, str | bool | int | float)
     return repr(whole(value))

@@ -101,7 +101,8 @@ class Transaction:
                 write.expected,
                 digest(write.content) if isinstance(write, ReplaceFile) else ABSENT,
                 f"{private}/{run}-{number}{_BACKUP}" if write.path in old else None,
-                secret=isinstance(write, ReplaceFile) and write.private,
+                secret=isinstance(write, ReplaceFile) and write.secret,
+                private=isinstance(write, ReplaceFile) and write.private,
             )
             for number, write in enumerate(writes, 1)
         )
@@ -173,7 +174,7 @@ class Transaction:
             request = (
                 RemoveFile(file.path, file.after)
                 if file.was_absent
-                else ReplaceFile(file.path, self.old[file.path], file.after, private=file.secret)
+                else ReplaceFile(file.path, self.old[file.path], file.after, private=file.private)
             )
             # One by one: a file that somebody has changed must not keep the others from being put back.
             ours, answer = self.session.carry_out((self._again, request))

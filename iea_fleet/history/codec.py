@@ -53,6 +53,7 @@ def _difference_as_json(difference: Difference) -> dict[str, Any]:
         "note": difference.note,
         "last_right": difference.last_right,
         "last_right_at": _moment_as_json(difference.last_right_at),
+        **({"secret": True} if difference.secret else {}),
     }
 
 
@@ -64,6 +65,7 @@ def _difference_from_json(document: Mapping[str, Any]) -> Difference:
         note=document["note"],
         last_right=document["last_right"],
         last_right_at=_moment_from_json(document["last_right_at"]),
+        secret=document.get("secret", False),
     )
 
 

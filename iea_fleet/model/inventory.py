@@ -185,7 +185,7 @@ class NetEntreprisesService(Part):
 class Identity(Part):
     """One Net-Entreprises account. Its password is a reference."""
 
-    siret: Annotated[Text, StringConstraints(pattern=r"^\d{14}$")]
+    siret: Annotated[Text, StringConstraints(pattern=r"^[0-9]{14}$")]
     nom: Annotated[Text, StringConstraints(max_length=64)]
     prenom: Annotated[Text, StringConstraints(max_length=39)]
     password: Reference
@@ -256,6 +256,10 @@ class Hold(Part):
     reason: Text
     until: Day | None = None
     by: Text | None = None
+
+
+ABSENT_ACCOUNT = "absent"
+"""Stands where an identity would: the account is removed."""
 
 
 class User(Part):

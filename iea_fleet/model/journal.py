@@ -27,13 +27,17 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class JournalFile:
-    """One file of a transaction: digests before (or ABSENT) and after, and where the old content is kept."""
+    """One file of a transaction: digests before (or ABSENT) and after, and where the old content is kept.
+
+    ``secret``: it holds a secret, so its backup goes when the transaction is over. ``private``: nobody else reads it.
+    """
 
     path: str
     before: str
     after: str
     backup: str | None
     secret: bool = False
+    private: bool = False
 
     @property
     def was_absent(self) -> bool:

@@ -87,13 +87,43 @@ class Software:
 
 
 @dataclass(frozen=True, slots=True)
+class UserFiles:
+    """Where the accounts of IEA users stand: ``folder`` has one entry for each, named ``before`` + user + ``after``.
+
+    ``below`` is the rest of the path where the entry is a folder, beginning with ``/``; "" where it is the file.
+    """
+
+    folder: str
+    before: str
+    after: str
+    below: str = ""
+
+    def path(self, user: str) -> str:
+        """The file of a user.
+
+        >>> UserFiles("/iea/utilisateurs", "", ".xml").path("dupont")
+        '/iea/utilisateurs/dupont.xml'
+        """
+        return f"{self.folder}/{self.before}{user}{self.after}{self.below}"
+
+    def user_of(self, name: str) -> str | None:
+        """The user of an entry of the folder; None for an entry of something else.
+
+        >>> UserFiles("/iea/utilisateurs", "", ".xml").user_of("dupont.xml")
+        'dupont'
+        """
+        user = name.removeprefix(self.before).removesuffix(self.after)
+        return user if user and name == f"{self.before}{user}{self.after}" else None
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One workstation with everything that applies to it.
 
     ``files`` maps what a layout names (``server_connection``, ``state_file``, ``version_file``, ``lock_file``,
     ``net_entreprises.<user>``), and ``private``, to absolute paths on the workstation; ``resources`` holds the
     addresses of the resources that the inventory declares and the playbook selects. ``identities`` are those of its
-    users, by name.
+    users, by name. ``user_files`` is where accounts can be listed; None where the layout keeps them otherwise.
     """
 
     name: str
@@ -103,6 +133,7 @@ class Target:
     connection: Connection
     layout: Layout | None
     files: Mapping[str, str] = field(default_factory=dict)
+    user_files: UserFiles | None = None
     tags: tuple[str, ...] = ()
     host_keys: tuple[str, ...] = ()
     hold: Hold | None = None

@@ -77,6 +77,8 @@ class DifferencePart:
     last_right: Scalar
     """What iea-fleet last wrote or saw right."""
     last_right_at: Moment | None
+    secret: bool = False
+    """Whether the values are marks of secrets: equal marks are equal secrets, and nothing else can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,7 @@ def difference_part(difference: Difference) -> DifferencePart:
         note=difference.note,
         last_right=whole(difference.last_right),
         last_right_at=difference.last_right_at,
+        secret=difference.secret,
     )
 
 

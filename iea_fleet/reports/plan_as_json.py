@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from iea_fleet.model.layout import FormatName, Scalar
 from iea_fleet.model.matrix import Cell, Difference, Seen
-from iea_fleet.model.plan import Change, Edit, Plan, TargetPlan
+from iea_fleet.model.plan import Change, Edit, Hidden, Plan, TargetPlan
 from iea_fleet.model.saved_plan import SavedPlan
 from iea_fleet.reports.as_json import CellPart, DifferencePart, Moment, cell_part, difference_part, titled
 from iea_fleet.reports.safe import whole
@@ -19,6 +19,18 @@ from iea_fleet.reports.safe import whole
 SCHEMA: Final = "iea-fleet/plan/1"
 
 _CLOSED = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenPart:
+    """A secret that the plan only names: the password of an identity, for one IEA user."""
+
+    __pydantic_config__ = _CLOSED
+
+    identity: str
+    user: str
+    seal: str | None
+    """The action of the layout that it goes through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +42,15 @@ class EditPart:
     path: str
     format: FormatName
     encoding: str | None
-    values: dict[str, Scalar]
-    """What is written, by the keys of the layout; everything else in the file stays."""
+    values: dict[str, Scalar | HiddenPart]
+    """What is written, by the keys of the layout, null for what goes; everything else in the file stays."""
     expected: str
     """The digest of the file that was read, or `absent`."""
     new: str | None
     """What a file that is not there starts from."""
     private: bool
+    secret: bool = False
+    """Whether the file holds a secret, before or after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +199,22 @@ def _edit(edit: Edit) -> EditPart:
         path=edit.path,
         format=edit.format,
         encoding=edit.encoding,
-        values={key: whole(value) for key, value in edit.values.items()},
+        values={
+            key: HiddenPart(value.identity, value.user, value.seal) if isinstance(value, Hidden) else whole(value)
+            for key, value in edit.values.items()
+        },
         expected=edit.expected,
         new=edit.new,
         private=edit.private,
+        secret=edit.secret,
     )
+
+
+def _values(part: EditPart) -> dict[str, Scalar | Hidden]:
+    return {
+        key: Hidden(value.identity, value.user, value.seal) if isinstance(value, HiddenPart) else value
+        for key, value in part.values.items()
+    }
 
 
 def _target(part: PlannedPart) -> TargetPlan:
@@ -198,7 +223,7 @@ def _target(part: PlannedPart) -> TargetPlan:
             change.address,
             _differences(change.differences),
             tuple(
-                Edit(one.path, one.format, one.encoding, one.values, one.expected, one.new, one.private)
+                Edit(one.path, one.format, one.encoding, _values(one), one.expected, one.new, one.private, one.secret)
                 for one in change.edits
             ),
         )
@@ -222,5 +247,6 @@ def _cell(part: CellPart) -> Cell:
 
 def _differences(parts: tuple[DifferencePart, ...]) -> tuple[Difference, ...]:
     return tuple(
-        Difference(one.setting, one.before, one.after, one.note, one.last_right, one.last_right_at) for one in parts
+        Difference(one.setting, one.before, one.after, one.note, one.last_right, one.last_right_at, one.secret)
+        for one in parts
     )

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from iea_fleet.model.layout import Key, Scalar, ServerConnectionFile
-from iea_fleet.model.matrix import Difference
+from iea_fleet.model.matrix import Cell, Difference
 from iea_fleet.model.plan import Edit
-from iea_fleet.model.request import ReadFile
+from iea_fleet.model.request import Answer, ReadFile, Request
 from iea_fleet.model.target import Target
-from iea_fleet.resources import Answers, Observed, Unobserved
+from iea_fleet.resources import Answers, Knowledge, Marks, Observed, Unobserved
 from iea_fleet.resources.settings_file import edit_file, observe_file
 
 KIND = "server_connection"
@@ -28,21 +28,27 @@ ADDRESSES = ("authentication_url", "update_url")
 _PORT_80 = re.compile(r":80(?=$|[/\s])")
 
 
-def reads(target: Target, address: str) -> tuple[ReadFile, ...]:
+def reads(target: Target, address: str, known: Mapping[Request, Answer]) -> tuple[ReadFile, ...]:  # noqa: ARG001 - the same for all kinds
     """One file."""
     return (ReadFile(target.files[address]),)
 
 
-def observe(target: Target, address: str, answers: Answers) -> Observed | Unobserved:
+def observe(target: Target, address: str, answers: Answers, knowledge: Knowledge) -> Observed | Unobserved:  # noqa: ARG001 - the same for all kinds
     """The settings that the layout names, whether the inventory asks for them or not."""
     file, keys = _file(target)
-    return observe_file(file, keys, target.files[address], answers(ReadFile(target.files[address])))
+    path = target.files[address]
+    return observe_file(file, keys, path, answers(ReadFile(path)), switches=("secure",))
 
 
-def wanted(target: Target, address: str) -> Mapping[str, Scalar]:
+def wanted(target: Target, address: str, marks: Marks) -> Mapping[str, Scalar]:  # noqa: ARG001 - the same for all kinds
     """The settings that the inventory asks for."""
     assert target.server_connection is not None, address
     return target.server_connection.wanted()
+
+
+def is_secret(setting: str) -> bool:  # noqa: ARG001 - the same for all kinds
+    """None is."""
+    return False
 
 
 def same(setting: str, one: Scalar, other: Scalar) -> bool:
@@ -52,15 +58,15 @@ def same(setting: str, one: Scalar, other: Scalar) -> bool:
     return one == other and type(one) is type(other)
 
 
-def note(target: Target, setting: str, observed: Mapping[str, Scalar]) -> str:
+def note(setting: str, observed: Mapping[str, Scalar], wanted: Mapping[str, Scalar]) -> str:
     """Which of the known leftovers a difference is; several are joined by « and »."""
-    found, want = observed.get(setting), wanted(target, KIND).get(setting)
+    found, want = observed.get(setting), wanted.get(setting)
     if setting not in ADDRESSES:
         return "« Sécurisé » is not ticked" if found is False else ""
     if not isinstance(found, str) or not isinstance(want, str):
         return ""
     other = ADDRESSES[1 - ADDRESSES.index(setting)]
-    if same(setting, found, wanted(target, KIND).get(other)):
+    if same(setting, found, wanted.get(other)):
         return "the two addresses are swapped"
     return " and ".join(_leftovers(found, want))
 
@@ -70,6 +76,11 @@ def edits(target: Target, address: str, observed: Observed, differences: tuple[D
     file, keys = _file(target)
     values = {difference.setting: difference.after for difference in differences}
     return (edit_file(file, keys, target.files[address], observed, values),)
+
+
+def besides(target: Target, answers: Answers) -> tuple[Cell, ...]:  # noqa: ARG001 - the same for all kinds
+    """Nothing."""
+    return ()
 
 
 def _file(target: Target) -> tuple[ServerConnectionFile, dict[str, Key]]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from iea_fleet.errors import SettingsFormatError
 from iea_fleet.formats import format_named
 from iea_fleet.model.layout import Key, Scalar, SettingsFile
 from iea_fleet.model.matrix import Status
-from iea_fleet.model.plan import Edit
+from iea_fleet.model.plan import Edit, Hidden
 from iea_fleet.model.request import ABSENT, Absent, Answer, Failed, FileContent
 from iea_fleet.resources import Observed, Unobserved
 
 _TRUE_FALSE: Mapping[str, bool] = {"true": True, "false": False}
 
 
-def observe_file(file: SettingsFile, keys: Mapping[str, Key], path: str, answer: Answer) -> Observed | Unobserved:
-    """The values of ``keys`` (by setting) in the file at ``path``, as the layout means them."""
+def observe_file(
+    file: SettingsFile, keys: Mapping[str, Key], path: str, answer: Answer, switches: Collection[str] = ()
+) -> Observed | Unobserved:
+    """The values of ``keys`` (by setting) in the file at ``path``, as the layout means them.
+
+    ``switches`` are the settings that are true or false, also where the layout does not say how that is written.
+    """
     match answer:
         case FileContent(content, found_digest):
             try:
@@ -24,7 +29,9 @@ def observe_file(file: SettingsFile, keys: Mapping[str, Key], path: str, answer:
             except SettingsFormatError as error:
                 return Unobserved(Status.UNKNOWN, f"{path} cannot be read: {error}", error.code)
             values = {
-                setting: _meaning(key, texts[key.key], file.format) for setting, key in keys.items() if key.key in texts
+                setting: _meaning(key, texts[key.key], file.format, switch=setting in switches)
+                for setting, key in keys.items()
+                if key.key in texts
             }
             return Observed(values, {path: found_digest})
         case Absent():
@@ -40,9 +47,18 @@ def observe_file(file: SettingsFile, keys: Mapping[str, Key], path: str, answer:
 
 
 def edit_file(
-    file: SettingsFile, keys: Mapping[str, Key], path: str, observed: Observed, values: Mapping[str, Scalar]
+    file: SettingsFile,
+    keys: Mapping[str, Key],
+    path: str,
+    observed: Observed,
+    values: Mapping[str, Scalar | Hidden],
+    *,
+    secret: bool = False,
 ) -> Edit:
-    """The edit that writes ``values`` (by setting) to the file at ``path``, where it still is what was read."""
+    """The edit that writes ``values`` (by setting) to the file at ``path``, where it still is what was read.
+
+    None takes a setting away. ``secret``: the file holds a secret, before or after.
+    """
     return Edit(
         path=path,
         format=file.format,
@@ -51,15 +67,16 @@ def edit_file(
         expected=observed.read[path],
         new=file.new,
         private=file.private,
+        secret=secret,
     )
 
 
-def _meaning(key: Key, text: Scalar, format_name: str) -> Scalar:
+def _meaning(key: Key, text: Scalar, format_name: str, *, switch: bool) -> Scalar:
     """What a text of the file means; a text that the layout does not name stays as it is, and so differs."""
-    meanings = key.values or ({} if format_name == "json" else _TRUE_FALSE)
+    meanings = key.values or (_TRUE_FALSE if switch and format_name != "json" else {})
     return meanings.get(text, text) if isinstance(text, str) else text
 
 
-def _text(key: Key, value: Scalar, format_name: str) -> Scalar:
+def _text(key: Key, value: Scalar | Hidden, format_name: str) -> Scalar | Hidden:
     meanings = key.values or ({} if format_name == "json" else _TRUE_FALSE)
     return next((text for text, meaning in meanings.items() if meaning is value or meaning == value), value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labs import RunningLab
+from targets import NOTHING_KNOWN
 
 from iea_fleet.engine.gather import gather
 from iea_fleet.engine.lease import Leases, Standing
@@ -72,13 +73,14 @@ class Workstation:
 
     def prepared(self, session: SshSession) -> tuple[Transaction, Unobserved | None]:
         """The transaction, ``run.json`` taken."""
-        before = gather(session, self.target, (), (self.leases.read(self.target),), for_writing=True)
+        before = gather(session, self.target, (), NOTHING_KNOWN, (self.leases.read(self.target),), for_writing=True)
         writes = [
             ReplaceFile(
                 self.target.files[name],
                 content,
                 ABSENT if (old := self.old[name]) is None else digest(old),
                 private=name == "server_connection",
+                secret=name == "server_connection",
             )
             for name, content in NEW.items()
         ]

@@ -3,12 +3,13 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from targets import target
+from targets import PlainMarks, target
 
 from iea_fleet.core import planner
 from iea_fleet.model.matrix import Status
 from iea_fleet.model.request import FileContent, ReadFile
 from iea_fleet.model.run import Memory
+from iea_fleet.resources import Knowledge
 
 THEN = dt.datetime(2026, 11, 1, 9, tzinfo=dt.UTC)
 NOW = dt.datetime(2026, 11, 21, 9, tzinfo=dt.UTC)
@@ -19,10 +20,11 @@ UPDATES = "https://impact-emploi.urssaf.fr/updates"
 def cell(observed: str, last_right: str | None):
     one = target()
     content = f"connexion.securisee=O\nserveur.authentification={observed}\nserveur.maj={UPDATES}\n".encode("latin-1")
-    reading = planner.observe(one, {ReadFile("/iea/connexion.properties"): FileContent.of(content)}.__getitem__, NOW)
     known = {"secure": True, "authentication_url": last_right, "update_url": UPDATES}
     memories = {"server_connection": Memory(known, THEN)} if last_right else {}
-    return planner.plan(one, reading, memories).cells[0]
+    answers = {ReadFile("/iea/connexion.properties"): FileContent.of(content)}
+    reading = planner.observe(one, answers.__getitem__, Knowledge(memories, PlainMarks()), NOW)
+    return planner.plan(one, reading).cells[0]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from targets import LAYOUT, WANTED, target
+from targets import LAYOUT, NOTHING_KNOWN, WANTED, target
 
 from iea_fleet.core import planner
 from iea_fleet.engine import clock
@@ -22,8 +22,8 @@ PATH = "/iea/connexion.properties"
 
 
 def plan(one: Target, answer: Answer) -> tuple[Any, planner.Reading]:
-    reading = planner.observe(one, {ReadFile(PATH): answer}.__getitem__, clock.now())
-    return planner.plan(one, reading, {}), reading
+    reading = planner.observe(one, {ReadFile(PATH): answer}.__getitem__, NOTHING_KNOWN, clock.now())
+    return planner.plan(one, reading), reading
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
