@@ -63,9 +63,11 @@ def _root() -> None:
 
 def main() -> None:
     """Run the command line; every expected error is one sentence and a hint on stderr."""
+    from iea_fleet.cli.cleaned import clean_streams
     from iea_fleet.errors import IeaFleetError
 
     debug = "--debug" in sys.argv
+    clean_streams()
     try:
         app()
     except IeaFleetError as error:

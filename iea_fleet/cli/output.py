@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from iea_fleet.cli.cleaned import clean
 from iea_fleet.reports.safe import printable
 
 if TYPE_CHECKING:
@@ -16,19 +17,18 @@ if TYPE_CHECKING:
 
 def complain(text: str) -> None:
     """One line on stderr, with nothing in it that a terminal would obey."""
-    print(printable(text), file=sys.stderr)  # noqa: T201 - the command line speaks here
+    print(printable(clean(text)), file=sys.stderr)  # noqa: T201 - the command line speaks here
 
 
 def complain_from_signal(text: str) -> None:
     """One line on stderr from a signal handler: the stream itself refuses while it is being written to."""
     erase = "\r\x1b[2K" if sys.stderr.isatty() else ""
-    os.write(sys.stderr.fileno(), f"{erase}{printable(text)}\n".encode())
+    os.write(sys.stderr.fileno(), f"{erase}{printable(clean(text))}\n".encode())
 
 
 def print_json(document: Mapping[str, object]) -> None:
     """A document as the whole of stdout."""
-    json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
-    sys.stdout.write("\n")
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
 def console(*, stderr: bool = False) -> Console:

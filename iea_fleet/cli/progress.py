@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from iea_fleet.cli.cleaned import clean
 from iea_fleet.cli.output import complain, complain_from_signal, console
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.reports.safe import printable
@@ -88,7 +89,7 @@ class LiveBar:
 
     def told(self, sentence: str) -> None:
         """The sentence, above the bar."""
-        self._progress.console.print(printable(sentence))
+        self._progress.console.print(printable(clean(sentence)))
 
     @contextmanager
     def aside(self) -> Iterator[None]:

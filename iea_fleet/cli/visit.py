@@ -15,6 +15,7 @@ from iea_fleet.cli.options import Format
 from iea_fleet.cli.output import console, print_json
 from iea_fleet.engine.operation import Operation, Result
 from iea_fleet.engine.options import Options
+from iea_fleet.engine.redaction import cleaned_plan
 from iea_fleet.model.plan import Plan
 from iea_fleet.model.run import Command
 from iea_fleet.reports.as_json import document
@@ -66,7 +67,7 @@ def print_result(result: Result, form: Format, *, verbose: bool = False, aged: b
 def print_plan(plan: Plan, opened: Operation, *, stderr: bool = False) -> None:
     """The plan as the person wants it who is to say yes."""
     guided = [target for target in opened.targets if target.guided]
-    console(stderr=stderr).print(plan_text(plan, opened.loaded.offices, guided))
+    console(stderr=stderr).print(plan_text(cleaned_plan(plan), opened.loaded.offices, guided))
 
 
 def unconfirmed(opened: Operation, changing: int) -> int:

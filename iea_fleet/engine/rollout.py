@@ -19,6 +19,7 @@ from iea_fleet.core.budget import Budget
 from iea_fleet.engine import clock
 from iea_fleet.engine.events import Listener
 from iea_fleet.engine.outcome import Outcome
+from iea_fleet.engine.redaction import cleaned_outcome
 from iea_fleet.errors import HistoryError, IeaFleetError, OfflineError
 from iea_fleet.model.matrix import Status
 from iea_fleet.model.target import Target
@@ -122,8 +123,8 @@ class Rollout:
             raise self._fault
 
     def finish(self, outcome: Outcome) -> None:
-        """Put an outcome on disk, tell it, and count it."""
-        outcome = replace(outcome, wave=self.wave)
+        """Put an outcome on disk, tell it, and count it; values of secrets that slipped into it are hidden first."""
+        outcome = cleaned_outcome(replace(outcome, wave=self.wave))
         try:
             self.record(outcome)
         except HistoryError as error:

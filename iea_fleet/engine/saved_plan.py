@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import ValidationError
 
@@ -21,6 +21,7 @@ from iea_fleet.engine.load import Loaded
 from iea_fleet.engine.load.layouts import shipped_name
 from iea_fleet.engine.load.source import shown_path
 from iea_fleet.engine.options import Options
+from iea_fleet.engine.redaction import cleaned_document
 from iea_fleet.errors import UsageError
 from iea_fleet.history.key import HistoryKey
 from iea_fleet.model.plan import Plan
@@ -106,7 +107,8 @@ def check_place(path: Path) -> None:
 def write(path: Path, saved: SavedPlan, key: HistoryKey) -> None:
     """Write a plan, signed, whole or not at all, readable by its owner alone. UsageError when it cannot be written."""
     check_place(path)
-    document = plan_as_json.document(saved)
+    # What the net hides makes the plan stale where it is applied: a mark is never written to a workstation.
+    document = cast("dict[str, Any]", cleaned_document(plan_as_json.document(saved)))
     document["signature"] = _signature(document, key)
     content = (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
     new = path.absolute().with_name(f".iea-fleet-plan-{secrets.token_hex(8)}")

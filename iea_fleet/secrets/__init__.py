@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from iea_fleet.errors import SecretError
 from iea_fleet.model.inventory import Backend as DeclaredBackend
 from iea_fleet.model.part import split_reference
+from iea_fleet.secrets.redactor import SHARED
 
 REGISTRY: Mapping[str, str] = {
     "age": "iea_fleet.secrets.age",
@@ -73,9 +74,11 @@ class Secrets:
     def _read(self, reference: str) -> SecretStr | SecretError:
         name, path, field = split_reference(reference)
         try:
-            return self._backend(name).get(path, field)
+            value = self._backend(name).get(path, field)
         except SecretError as error:
             return error
+        SHARED.remember(value.get_secret_value())
+        return value
 
     def _backend(self, name: str) -> Backend:
         if name not in self._open:
