@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from pydantic import SecretStr
 
 from iea_fleet.model.inventory import Jump
 from iea_fleet.model.request import Answer, Request
+
+if TYPE_CHECKING:
+    from httpcore import NetworkBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,13 @@ class Session(Protocol):
 
         A read-only session raises PermissionError for a request that changes the workstation: that is a fault of
         ours, not of the user.
+        """
+        ...
+
+    def way_out(self, seconds: float) -> NetworkBackend:
+        """Connections that the workstation makes for us, for so many seconds; of TLS over them it sees nothing.
+
+        Errors are those of httpcore's networks, and TransportError.
         """
         ...
 

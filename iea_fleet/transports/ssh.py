@@ -46,7 +46,7 @@ from iea_fleet.transports.login import Credentials, log_in
 from iea_fleet.transports.sftp import Sftp
 from iea_fleet.transports.sftp_reads import read_all
 from iea_fleet.transports.sftp_writes import make_new_folder, remove_file, replace_files
-from iea_fleet.transports.url import open_url
+from iea_fleet.transports.url import Forwarding, open_url
 from iea_fleet.transports.wire import Wire
 
 _ROOM_AGAIN: Final = (0.0, 0.01, 0.03, 0.1, 0.3, 0.6)
@@ -105,6 +105,11 @@ class SshSession:
             stopped = stopped or (isinstance(group[0], Writing) and not all(isinstance(answer, Done) for answer in got))
             answers += got
         return answers
+
+    def way_out(self, seconds: float) -> Forwarding:
+        """Connections that the workstation makes for us; see ``transports.base.Session``."""
+        self._wake_the_server()
+        return Forwarding(self._connection, time.monotonic() + self._connection.seconds_left(seconds))
 
     def _carry_out_group(self, group: list[Request]) -> list[Answer]:
         first = group[0]

@@ -54,14 +54,18 @@ _REASONS: Final = {
 }
 
 
-class _NotReachedError(Exception):
+class _NotReachedError(httpcore.NetworkError):
     """Why a server was not reached; httpcore lets it through as it is."""
 
     def __init__(self, stage: Stage, code: str, said: str = "") -> None:
-        super().__init__(code)
+        super().__init__(code.replace("_", " ") + (f": {said}" if said else ""))
         self.stage: Stage = stage
         self.code = code
         self.said = said
+
+
+class _NoForwardingError(httpcore.ConnectError):
+    """The SSH server of the workstation makes no connections for us: no fact about the server."""
 
 
 @functools.lru_cache(maxsize=32)
@@ -88,7 +92,7 @@ def open_url(connection: Connection, request: OpenUrl) -> Reached | NotReached |
         )
     started = time.monotonic()
     limit = started + connection.seconds_left(request.timeout)
-    backend = _Backend(connection, limit)
+    backend = Forwarding(connection, limit)
     url = httpcore.URL(request.url)
     try:
         with httpcore.ConnectionPool(ssl_context=context, network_backend=backend, retries=0) as pool:
@@ -102,15 +106,11 @@ def open_url(connection: Connection, request: OpenUrl) -> Reached | NotReached |
                 return _judge(request, response, time.monotonic() - started)
     except _NotReachedError as error:
         return _not_reached(request, error, time.monotonic() - started)
+    except _NoForwardingError as error:
+        return Failed("forwarding_refused", str(error))
     except (httpcore.ProtocolError, httpcore.NetworkError) as error:
         lost = _NotReachedError("answer", "no_http", str(error))
         return _not_reached(request, lost, time.monotonic() - started)
-    except ForwardingRefusedError as error:
-        return Failed(
-            "forwarding_refused",
-            f"the SSH server of the workstation does not forward connections ({error.text}); "
-            "set AllowTcpForwarding in its sshd_config to test servers from there",
-        )
 
 
 def _authority(url: httpcore.URL) -> str:
@@ -136,8 +136,11 @@ def _not_reached(request: OpenUrl, error: _NotReachedError, seconds: float) -> N
     return NotReached(error.stage, error.code, reason, seconds)
 
 
-class _Backend(httpcore.NetworkBackend):
-    """Makes httpcore's connections through the workstation. One time limit holds for all of it."""
+class Forwarding(httpcore.NetworkBackend):
+    """Makes httpcore's connections through the workstation, until ``limit`` by the monotonic clock.
+
+    What fails is an ``httpcore.NetworkError`` in words, or BrokenError when the workstation itself is lost.
+    """
 
     def __init__(self, connection: Connection, limit: float) -> None:
         self._connection = connection
@@ -159,7 +162,10 @@ class _Backend(httpcore.NetworkBackend):
             raise _NotReachedError("connect", "timeout") from error
         except ForwardingRefusedError as error:
             if error.code != 2:  # RFC 4254 §5.1: 2 is "connect failed"; all others are no fact about the server
-                raise
+                raise _NoForwardingError(
+                    f"the SSH server of the workstation does not forward connections ({error.text}); "
+                    "set AllowTcpForwarding in its sshd_config to test servers from there"
+                ) from error
             code = code_of_words(error.text, host)
             code = "timeout" if code == "no_answer" else code
             raise _NotReachedError("connect", code, error.text) from error
