@@ -65,10 +65,14 @@ class Fault:
 
 @dataclass(slots=True)
 class Notes:
-    """All that is wrong in some files, each thing once. ``file_of`` tells which file holds a path."""
+    """All that is wrong in some files, each thing once. ``file_of`` tells which file holds a path.
+
+    ``odd`` is what may be right all the same: it is shown, and nothing is refused for it.
+    """
 
     file_of: Callable[[Steps], str]
     found: dict[tuple[Steps, str], Fault] = field(default_factory=dict)
+    odd: list[Fault] = field(default_factory=list)
 
     def add(
         self,
@@ -82,6 +86,10 @@ class Notes:
     ) -> None:
         """Note a fault. ``topic``: one fault of this topic at a place is enough, whatever its words."""
         self.found.setdefault((path, topic or wrong), Fault(self.file_of(path), path, wrong, remedy, at_key, needs))
+
+    def warn(self, path: Steps, odd: str, remedy: str = "") -> None:
+        """Note something that is odd."""
+        self.odd.append(Fault(self.file_of(path), path, f"warning: {odd}", remedy))
 
 
 class Gaps:

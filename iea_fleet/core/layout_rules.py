@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from iea_fleet.core import templates
-from iea_fleet.core.faults import Notes, Steps, nearest
+from iea_fleet.core.faults import Notes, Steps, dotted, nearest
 from iea_fleet.core.templates import Template, TemplateError, not_a_file_name
 from iea_fleet.model.layout import FormatName, Key, Layout, SettingsFile
 from iea_fleet.model.target import UserFiles
 
 USER_FILES = "net_entreprises"
 
+_SEALED = (USER_FILES, "keys", "password")
 _ABSOLUTE = {"windows": re.compile(r"[A-Za-z]:/"), "posix": re.compile(r"/(?!/)")}
 _EXAMPLE = {"windows": "C:/ProgramData/ImpactEmploi", "posix": "/srv/impact-emploi"}
 _XML_NAME = re.compile(r"(?:[^\W\d][\w.-]*:)?[^\W\d][\w.-]*")
@@ -102,6 +103,9 @@ def check_layout(layout: Layout, notes: Notes) -> Paths | None:
             users = template
         else:
             files[name] = template
+            if part.scope == "office":
+                remedy = f"delete it; {USER_FILES} alone can be kept once for an office"
+                notes.add((name, "scope"), "is office, and this file is read on each workstation", remedy)
     if layout.application is not None:
         path = ("application", "lock_file")
         files["lock_file"] = _template(path, layout.application.lock_file, layout, notes)
@@ -148,6 +152,10 @@ def _keys(layout: Layout, notes: Notes) -> None:
         if described.seal is not None and described.seal not in layout.actions:
             remedy = nearest(described.seal, layout.actions, "actions")
             notes.add((*path, "seal"), f"there is no action `{described.seal}`", remedy, needs=(("actions",),))
+        elif described.seal is not None and path != _SEALED:
+            notes.add(
+                (*path, "seal"), "seals a value that is no password", f"delete it; {dotted(_SEALED)} may have one"
+            )
     connection = layout.server_connection
     if connection is not None and (secure := connection.keys.secure) is not None:
         known = set((secure.values or {}).values())

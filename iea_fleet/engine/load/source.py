@@ -42,11 +42,15 @@ class Source(Generic[Model]):
 
 @dataclass(slots=True)
 class Reading:
-    """Everything read so far: documents by the shown name of their file, in the order of reading."""
+    """Everything read so far: documents by the shown name of their file, in the order of reading.
+
+    ``warnings`` stand at what is odd and may be right.
+    """
 
     documents: dict[str, Document] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     bytes_read: int = 0
+    warnings: list[Mistake] = field(default_factory=list)
 
     def read(
         self, path: Path, model: type[Model], *, shown: str = "", prepare: Callable[[Any], None] | None = None
@@ -71,6 +75,9 @@ class Reading:
             if not gaps.may_explain(fault):
                 document = self.documents[fault.file]
                 document.mistakes.append(document.mistake(fault.path, fault.wrong, fault.remedy, at_key=fault.at_key))
+        self.warnings += [
+            self.documents[fault.file].mistake(fault.path, fault.wrong, fault.remedy) for fault in notes.odd
+        ]
 
     def mistakes(self) -> list[Mistake]:
         """Every mistake, in the order of the files, then of the lines."""

@@ -57,7 +57,7 @@ _PATTERNS = {
         "is no name of a back-end",
         "use small letters, digits, `-` and `_`, beginning with a letter",
     ),
-    r"^\d{14}$": ("is no SIRET", "write its 14 digits in quotes"),
+    r"^[0-9]{14}$": ("is no SIRET", "write its 14 digits in quotes"),
 }
 
 
