@@ -277,5 +277,12 @@ def _kept(planned: Cell, now: Cell, fault: relaunch.Fault | None) -> Cell:
     else:
         reason, code, status = f"{settings} written", "changed", Status.CHANGED
         if kind_of(now.address) == ACCOUNTS:
-            reason = f"{reason}; « {user_of(now.address)} » has to log in to IEA again"
+            reason = _of_account(planned, reason)
     return replace(now, status=status, reason=reason, reason_code=code, differences=planned.differences)
+
+
+def _of_account(planned: Cell, written: str) -> str:
+    """What is to be done after an account was written, by the fiche."""
+    if all(difference.after is None for difference in planned.differences):
+        return "the account was removed"
+    return f"{written}; « {user_of(planned.address)} » has to log in to IEA again"

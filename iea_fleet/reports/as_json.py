@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, PlainSerializer, TypeAdapter
 from iea_fleet.model.layout import Scalar
 from iea_fleet.model.matrix import Cell, Difference, Matrix, Row, Seen, Status
 from iea_fleet.model.run import Command, Run, RunRecord
+from iea_fleet.reports.follow_up import log_in_again, old_credentials
 from iea_fleet.reports.safe import whole
 
 SCHEMA: Final = "iea-fleet/run/1"
@@ -30,7 +31,7 @@ Moment = Annotated[
 ]
 """ISO 8601 in UTC, ending in Z."""
 
-_CLOSED = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+_CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,29 @@ class WorkstationPart:
 
 
 @dataclass(frozen=True, slots=True)
+class UserPart:
+    """One IEA user of one workstation, and the status of its Net-Entreprises account."""
+
+    __pydantic_config__ = _CLOSED
+
+    workstation: str
+    user: str
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpPart:
+    """What people still have to do about Net-Entreprises accounts."""
+
+    __pydantic_config__ = _CLOSED
+
+    log_in_again: tuple[UserPart, ...]
+    """Whose credentials were written in this run; they take effect when the user logs in to IEA again."""
+    old_credentials: tuple[UserPart, ...]
+    """Whose credentials are not, or not known to be, as the files ask."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunDocument:
     """What happened in one run of iea-fleet, or what it found."""
 
@@ -140,6 +164,7 @@ class RunDocument:
     summary: dict[Status, int]
     """How many workstations have each status; statuses of nobody are left out."""
     workstations: tuple[WorkstationPart, ...]
+    follow_up: FollowUpPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +198,10 @@ def document(run: Run, matrix: Matrix, waves: Mapping[str, int] | None = None) -
         run=_run(run),
         summary=matrix.summary(),
         workstations=tuple(_workstation(row, (waves or {}).get(row.workstation)) for row in matrix.rows),
+        follow_up=FollowUpPart(
+            tuple(UserPart(*there) for there in log_in_again(matrix)),
+            tuple(UserPart(*there) for there in old_credentials(matrix)),
+        ),
     )
     written: dict[str, Any] = _adapter().dump_python(filled, mode="json")
     return written

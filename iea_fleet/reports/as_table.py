@@ -14,6 +14,7 @@ from rich.text import Text
 from iea_fleet.model.matrix import Cell, Matrix, Row, Status, worst
 from iea_fleet.reports.details import Details
 from iea_fleet.reports.folding import counting_order, folded
+from iea_fleet.reports.follow_up import follow_up
 from iea_fleet.reports.indented import Indented
 from iea_fleet.reports.safe import printable
 from iea_fleet.reports.wording import (
@@ -123,6 +124,7 @@ class _Table:
             yield Text("")
         yield from self._legend()
         yield Text("")
+        yield from follow_up(self.matrix)
         total = f"{workstations(len(self.matrix.rows))}: {counted(self.matrix.summary())}"
         yield Indented(Text(total, style="bold"))
 

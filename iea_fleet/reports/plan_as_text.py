@@ -17,7 +17,17 @@ from iea_fleet.reports.fiche import fiche
 from iea_fleet.reports.folding import folded
 from iea_fleet.reports.indented import Indented
 from iea_fleet.reports.safe import printable
-from iea_fleet.reports.wording import LOOKS, change, heading, last_right_value, marked, moment, workstations
+from iea_fleet.reports.wording import (
+    LOOKS,
+    change,
+    found,
+    heading,
+    last_right_value,
+    marked,
+    moment,
+    wanted,
+    workstations,
+)
 
 _IN_THE_GROUPS: Final = frozenset({Status.DRIFTED, Status.PENDING})
 _WELL: Final = frozenset({Status.IN_SYNC, Status.CHANGED})
@@ -66,7 +76,12 @@ def _likeness(target: TargetPlan) -> _Likeness:
             _drifted(target, one),
             _makes_file(one),
             # repr tells True from 1, which are equal.
-            tuple((d.setting, repr(d.before), repr(d.after), d.note, repr(d.last_right)) for d in one.differences),
+            tuple(
+                (d.setting, found(d), wanted(d))
+                if d.secret
+                else (d.setting, repr(d.before), repr(d.after), d.note, repr(d.last_right))
+                for d in one.differences
+            ),
         )
         for one in target.changes
     )

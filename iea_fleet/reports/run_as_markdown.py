@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from iea_fleet.model.matrix import Cell, Matrix
 from iea_fleet.model.run import RunRecord
 from iea_fleet.reports.details import DIFFERING
-from iea_fleet.reports.safe import printable, value
-from iea_fleet.reports.wording import counted, heading, word, workstations
+from iea_fleet.reports.safe import printable
+from iea_fleet.reports.wording import counted, found, heading, wanted, word, workstations
 
 _SIGNS = re.compile(r"([\\`*_\[\]<>|&~#])")
 
@@ -70,8 +70,8 @@ def _differences(workstation: str, cell: Cell) -> Iterator[tuple[str, ...]]:
                 heading(cell.address),
                 word(cell.status, cell.address),
                 one.setting,
-                value(one.before),
-                value(one.after),
+                found(one),
+                wanted(one),
             )
 
 

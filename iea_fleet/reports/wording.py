@@ -170,8 +170,22 @@ def duration(length: dt.timedelta) -> str:
 
 def change(difference: Difference) -> str:
     """One difference: what is there, what the files ask, and the known leftover it is."""
-    said = f"{printable(difference.setting)}: {value(difference.before)} → {value(difference.after)}"
+    said = f"{printable(difference.setting)}: {found(difference)} → {wanted(difference)}"
     return f"{said} ({printable(difference.note)})" if difference.note else said
+
+
+def found(difference: Difference) -> str:
+    """What was there. A secret is shown nowhere, not even its mark."""
+    if difference.secret and difference.before is not None:
+        return "another one"
+    return value(difference.before)
+
+
+def wanted(difference: Difference) -> str:
+    """What the files ask."""
+    if difference.secret and difference.after is not None:
+        return "the one of the files"
+    return value(difference.after)
 
 
 def last_right(difference: Difference, zone: dt.tzinfo | None = None) -> str:
@@ -183,6 +197,6 @@ def last_right(difference: Difference, zone: dt.tzinfo | None = None) -> str:
 
 def last_right_value(difference: Difference) -> str:
     """What a setting was when it was last right, as the end of a sentence; empty where the files still ask for it."""
-    if difference.last_right_at is None or difference.last_right == difference.after:
+    if difference.last_right_at is None or difference.secret or difference.last_right == difference.after:
         return ""
     return f", last right value {value(difference.last_right)}"
