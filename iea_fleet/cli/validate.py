@@ -14,6 +14,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def validate(inventory: InventoryArgument, playbook: PlaybookArgument = None) -> None:
     """Check the files: every mistake, with its file, line and column. No secret is read, no workstation is asked."""
     loaded = load(inventory, playbook)
+    for warning in loaded.warnings:
+        typer.echo(str(warning), err=True)
     offices = len({target.office for target in loaded.targets})
     typer.echo(
         f"{inventory}: no mistake; {_counted(len(loaded.targets), 'workstation')} in {_counted(offices, 'office')}"

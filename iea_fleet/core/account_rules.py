@@ -100,7 +100,7 @@ def _check_characters(name: str, identity: Identity, layout: Layout, notes: Note
     for field in ("nom", "prenom"):
         if not _holds(file, getattr(file.keys, field).key, getattr(identity, field)):
             wrong = f"has characters that the file of the layout {layout.name} cannot hold"
-            remedy = f"correct `encoding` there ({file.encoding}), or write it without them at the portal too"
+            remedy = f"is its encoding {file.encoding} right? the name has to be kept as the portal shows it"
             notes.add(("identities", name, field), wrong, remedy, topic="characters")
 
 

@@ -153,9 +153,8 @@ def _keys(layout: Layout, notes: Notes) -> None:
             remedy = nearest(described.seal, layout.actions, "actions")
             notes.add((*path, "seal"), f"there is no action `{described.seal}`", remedy, needs=(("actions",),))
         elif described.seal is not None and path != _SEALED:
-            notes.add(
-                (*path, "seal"), "seals a value that is no password", f"delete it; {dotted(_SEALED)} may have one"
-            )
+            remedy = f"delete it; {dotted(_SEALED)} alone may have one"
+            notes.add((*path, "seal"), "seals a value that is no password", remedy)
     connection = layout.server_connection
     if connection is not None and (secure := connection.keys.secure) is not None:
         known = set((secure.values or {}).values())

@@ -14,7 +14,7 @@ from iea_fleet.core.targets import resolve
 from iea_fleet.engine.load.includes import read_inventory
 from iea_fleet.engine.load.layouts import read_layouts
 from iea_fleet.engine.load.source import Reading, Source
-from iea_fleet.errors import InvalidFilesError, UsageError
+from iea_fleet.errors import InvalidFilesError, Mistake, UsageError
 from iea_fleet.model.inventory import Backend, Contact, Identity, NetEntreprisesService
 from iea_fleet.model.playbook import Playbook
 from iea_fleet.model.target import Target
@@ -26,6 +26,7 @@ class Loaded:
 
     ``files`` maps each file, as it was shown to the user, to its digest; ``offices`` an office to its title;
     ``folder`` is that of the main file. ``selected`` are the targets the playbook is for, in the inventory's order.
+    ``warnings`` is what is odd and may be right.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Loaded:
     net_entreprises_service: NetEntreprisesService = field(default_factory=NetEntreprisesService)
     offices: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[Mistake, ...] = ()
 
 
 def load(inventory: Path, playbook: Path | None = None) -> Loaded:
@@ -84,6 +86,7 @@ def load(inventory: Path, playbook: Path | None = None) -> Loaded:
         net_entreprises_service=joined.net_entreprises_service,
         offices={name: office.title or name for name, office in joined.offices.items()},
         files=reading.digests,
+        warnings=tuple(reading.warnings),
     )
 
 
