@@ -74,6 +74,7 @@ def test_the_whole_document_of_a_run():
                                 "note": "",
                                 "last_right": True,
                                 "last_right_at": "2026-11-18T10:15:00Z",
+                                "secret": False,
                             },
                             {
                                 "setting": "authentication_url",
@@ -82,6 +83,7 @@ def test_the_whole_document_of_a_run():
                                 "note": "a leftover of the fiche of February 2019: :80",
                                 "last_right": "https://ancien.urssaf.fr",
                                 "last_right_at": "2026-11-18T10:15:00Z",
+                                "secret": False,
                             },
                         ],
                         "seconds": None,
@@ -100,6 +102,7 @@ def test_the_whole_document_of_a_run():
                 ],
             }
         ],
+        "follow_up": {"log_in_again": [], "old_credentials": []},
     }
 
 
