@@ -182,10 +182,11 @@ class Push:
         after, fault = self._followed(plan, before, after_sealing(before.reading, rendered.sealed))
         again = self._plan(after)
         probed = self._probed(after)
-        if reason := _why_not_kept(again, required_before, probed):
+        if reason := _why_not_kept(plan, again, required_before, probed):
             return self._rolled_back(plan, before, transaction, reason)
         why = transaction.commit(keep_backups=True)
-        cells = tuple(_kept(cell, now, fault) for cell, now in zip(plan.cells, again.cells, strict=True))
+        now = {cell.address: cell for cell in again.cells}
+        cells = tuple(_kept(cell, now.get(cell.address, cell), fault) for cell in plan.cells)
         if why:
             cells = _set(plan, Status.FAILED, *_not_over(transaction, why))
         remembered = self._remembered(again.cells, after)
@@ -247,13 +248,14 @@ def _not_over(transaction: Transaction, why: str, done: str = "written") -> tupl
     return f"{done}, but {why}; {_NEXT}", "not_settled"
 
 
-def _why_not_kept(again: TargetPlan, before: Mapping[str, Cell], probed: tuple[Cell, ...]) -> str:
+def _why_not_kept(plan: TargetPlan, again: TargetPlan, before: Mapping[str, Cell], probed: tuple[Cell, ...]) -> str:
     """Why what was written does not stay; empty when it does.
 
     A required probe counts when the push turned it bad. A refusal of the server is nothing that settings repair.
     """
+    changed = {change.address for change in plan.changes}
     for cell in again.cells:
-        if cell.status is not Status.IN_SYNC and cell.status is not Status.SKIPPED:
+        if cell.address in changed and cell.status is not Status.IN_SYNC:
             return f"read again it is not as written ({cell.reason})"
     for cell in probed:
         was = before.get(cell.address)
@@ -269,7 +271,9 @@ def _why_not_kept(again: TargetPlan, before: Mapping[str, Cell], probed: tuple[C
 
 def _kept(planned: Cell, now: Cell, fault: relaunch.Fault | None) -> Cell:
     """What a resource's cell says of a change that was kept."""
-    if not planned.differences or planned.status is Status.SKIPPED:
+    if planned.status is Status.SKIPPED:
+        return planned
+    if not planned.differences:
         return now
     settings = ", ".join(difference.setting for difference in planned.differences)
     if fault is not None:
