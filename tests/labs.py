@@ -8,12 +8,18 @@ import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import asyncssh
 import yaml
 
 from iea_fleet import lab
+from iea_fleet.lab.seal import KEY_FILE, Seal
+from iea_fleet.lab.workstation import Workstation
+from iea_fleet.model.layout import Layout
+
+LAYOUT = Layout.model_validate(yaml.safe_load(files("iea_fleet").joinpath("layouts/lab.yml").read_bytes()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,11 @@ class RunningLab:
     def file(self, workstation: str, path: str = "/impact-emploi/connexion.properties") -> Path:
         """Where a file of a workstation really is."""
         return self.directory / "workstations" / workstation / path.lstrip("/")
+
+    def account(self, workstation: str, user: str) -> dict[str, str]:
+        """The Net-Entreprises account that IEA would deposit with there, the password unsealed."""
+        seal = Seal((self.directory / KEY_FILE).read_bytes(), workstation)
+        return Workstation(workstation, "", self.directory / "workstations" / workstation, LAYOUT, seal).account(user)
 
     def state(self, workstation: str) -> str:
         """The text of the tray state."""

@@ -41,13 +41,15 @@ from iea_fleet.lab.net_entreprises import TEST_HOST, NetEntreprises
 from iea_fleet.lab.network import HOST
 from iea_fleet.lab.portal import Portal
 from iea_fleet.lab.proxy import Proxy
+from iea_fleet.lab.seal import KEY_FILE, Seal
 from iea_fleet.lab.ssh_server import KEY_KIND, SshWorkstation
+from iea_fleet.lab.users import user_files
 from iea_fleet.lab.workstation import Workstation
 from iea_fleet.model.layout import Layout
 
 _SPARE_FILES = 500
 _LOOK_EVERY = 2.0
-_MADE_BY_US = ("inventory.yml", "ca.pem", "id_ed25519", "workstations")
+_MADE_BY_US = ("inventory.yml", "ca.pem", "id_ed25519", KEY_FILE, "workstations")
 _journal = logging.getLogger("iea_fleet.lab")
 
 
@@ -75,18 +77,21 @@ class Lab:
         (self.directory / "ca.pem").write_bytes(ca_pem)
         key_file = self.directory / "id_ed25519"
         key = asyncssh.generate_private_key(KEY_KIND, comment="iea-fleet lab")
-        with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(key.export_private_key())
+        _write_private(key_file, key.export_private_key())
         layout = Layout.model_validate(yaml.safe_load(files("iea_fleet").joinpath("layouts/lab.yml").read_bytes()))
         ports, names = (self.servers.port, self.proxy.port), {TEST_HOST: self.service.port}
         outside = Outside(ports, names, client_tls(ca_pem))
         public = key.convert_to_public()
         for server in (self.servers, self.service, self.proxy):
             await server.start()
-        for office in self.offices:
+        secret = secrets.token_bytes(32)
+        _write_private(self.directory / KEY_FILE, secret)
+        for place, office in enumerate(self.offices):
             for name in office.workstations:
-                one = Workstation(name, office.name, self.directory / "workstations" / name, layout)
-                one.install(old_installation(len(self.workstations), self.servers.port))
+                number, seal = len(self.workstations), Seal(secret, name)
+                one = Workstation(name, office.name, self.directory / "workstations" / name, layout, seal)
+                old = old_installation(number, self.servers.port)
+                one.install({**old, **dict(user_files(number, place, office.standalone, seal))})
                 self.workstations[name] = SshWorkstation(one, outside, public)
                 self.workstations[name].open()
                 await asyncio.sleep(0)
@@ -170,6 +175,11 @@ class Lab:
         reached = {name: Reached(one.port, one.host_key) for name, one in self.workstations.items()}
         text = inventory_text(name, wanted, self.offices, reached)
         (self.directory / "inventory.yml").write_text(text, encoding="utf-8")
+
+
+def _write_private(file: Path, content: bytes) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(content)
 
 
 async def _serve_commands(lab: Lab) -> asyncio.Server:

@@ -31,6 +31,8 @@ FAULTS: Mapping[str, str] = {
     "licence": "the authentication server answers « Licence d'installation non reconnue » to this workstation",
     "assistance": "somebody turned the assistance mode on: scarabée rouge",
     "iea-open": "IEA is open on this workstation",
+    "seal-fails": "the program that seals a password ends with exit code 1 and seals nothing",
+    "seal-slow=MS": "the program that seals a password takes MS milliseconds",
     "new-host-key": "presents another host key, as after a reinstallation",
     "garbage": "the settings file holds bytes that nobody can read",
     "servers-down": "nothing listens on the port of the IEA servers; for « servers » in place of a workstation",
@@ -55,7 +57,7 @@ SERVICE = "net-entreprises"
 """Stands where a workstation's name would, for the faults of the Net-Entreprises service."""
 
 _MOST = {
-    "slow": 60_000,
+    **dict.fromkeys(("slow", "seal-slow"), 60_000),
     **dict.fromkeys(("drop-after", "drop-before", "lost-answer", "pause-at", "die-after"), 100_000),
 }
 _HOURS = re.compile(r"(?P<hours>[+-][1-9][0-9]{0,3})h", re.ASCII)

@@ -11,11 +11,12 @@ SERVICE_CODE: Final = "97"
 """What the DSN API calls the general regime in the test environment (public clients of it)."""
 
 _AWKWARD = "&<'é"
-_WHO = {
+WHO = {
     "ligue-54": ("78334512700014", "D'AMICO", "Hélène"),
     "ligue-88": ("78339088300016", "LEFÈVRE", "Jean-Luc"),
     "ligue-55": ("78330055100018", "MULLER & FILS", "Anne"),
 }
+"""Siret, nom and prenom of each account, by the name that it has in the lab's inventory."""
 
 
 def new_password() -> str:
@@ -26,4 +27,4 @@ def new_password() -> str:
 
 def new_accounts() -> list[PortalAccount]:
     """The accounts of the portal, by the names that they have in the lab's inventory."""
-    return [PortalAccount(name, *who, SERVICE_CODE, new_password()) for name, who in _WHO.items()]
+    return [PortalAccount(name, *who, SERVICE_CODE, new_password()) for name, who in WHO.items()]

@@ -44,6 +44,11 @@ class Office:
     title: str
     workstations: tuple[str, ...]
 
+    @property
+    def standalone(self) -> bool:
+        """Whether it is a monoposte."""
+        return len(self.workstations) == 1
+
 
 def lay_out(offices: int, workstations: int) -> list[Office]:
     """So many offices with so many workstations in all, spread evenly; at least one in each.
@@ -108,7 +113,7 @@ def _head(name: str, wanted: Wanted) -> Iterator[str]:
 
 
 def _office(office: Office, reached: dict[str, Reached]) -> Iterator[str]:
-    kind = "network            # réseau" if len(office.workstations) > 1 else "standalone         # monoposte"
+    kind = "standalone         # monoposte" if office.standalone else "network            # réseau"
     yield f"  {office.name}:"
     yield f"    title: {office.title}"
     yield f"    installation: {kind}"

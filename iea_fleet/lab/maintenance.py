@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from iea_fleet.errors import SettingsFormatError
+from iea_fleet.errors import LabError, SettingsFormatError
 from iea_fleet.lab.network import NoRouteError, route
 from iea_fleet.lab.workstation import REFUSALS, Workstation
 from iea_fleet.model.layout import TrayState
@@ -48,6 +48,22 @@ async def relaunch(workstation: Workstation, outside: Outside) -> TrayState:
         state, motif = "failed", str(failure)
     workstation.show(state, motif)
     return state
+
+
+async def seal(workstation: Workstation, stdin: Callable[[], Awaitable[bytes]]) -> str:
+    """« Sceller »: the value that comes on stdin, as this workstation keeps passwords. LabError when it cannot be."""
+    if slow := workstation.faults.get("seal-slow"):
+        await asyncio.sleep(slow.amount / 1000)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            value = (await stdin()).decode()
+    except TimeoutError:
+        raise LabError("no end of the input") from None
+    except UnicodeDecodeError:
+        raise LabError("the input is no UTF-8 text") from None
+    if "seal-fails" in workstation.faults:
+        raise LabError("the key store does not answer")
+    return workstation.seal.close(value)
 
 
 async def _log_in(workstation: Workstation, outside: Outside) -> tuple[TrayState, str]:

@@ -12,8 +12,9 @@ from typing import Any, cast
 
 import asyncssh
 
+from iea_fleet.errors import LabError
 from iea_fleet.lab.faults import Fault
-from iea_fleet.lab.maintenance import Outside, relaunch
+from iea_fleet.lab.maintenance import Outside, relaunch, seal
 from iea_fleet.lab.network import NoRouteError, route
 from iea_fleet.lab.ports import Door
 from iea_fleet.lab.request_faults import RequestFaults
@@ -204,31 +205,46 @@ class Visit(asyncssh.SSHServer):
         """Run what a client asked for as the login shell would, and end with its exit code."""
         try:
             async with self.request():
-                code, out, err = await self._run(process.command or "")
+                code, out, err = await self._run(process.command or "", process.stdin)
         except asyncssh.SFTPConnectionLost:
             return
         process.stdout.write(out.encode())
         process.stderr.write(err.encode())
         process.exit(code)
 
-    async def _run(self, command: str) -> tuple[int, str, str]:
+    async def _run(self, command: str, stdin: asyncssh.SSHReader[bytes]) -> tuple[int, str, str]:
         argv = _argv(command)
-        program = self.workstation.layout.actions["relaunch_authentication"].run
+        programs = {action.run: name for name, action in self.workstation.layout.actions.items()}
         if not argv:
             return 1, "", "this workstation of the lab offers no shell\n"
-        if argv[0] != program[0]:
+        if argv[0] not in (program[0] for program in programs):
             self.note(f"no such program: {argv[0]!r}")
             return 127, "", f"sh: 1: {argv[0]}: not found\n"
-        if argv != program:
-            return 2, "", f"usage: {shlex.join(program)}\n"
+        match programs.get(argv):
+            case "relaunch_authentication":
+                return await self._relaunch(argv[0])
+            case "seal":
+                return await self._seal(argv[0], stdin)
+        return 2, "", "usage: " + " | ".join(shlex.join(program) for program in programs) + "\n"
+
+    async def _relaunch(self, program: str) -> tuple[int, str, str]:
         try:
             async with self._host.relaunching:
                 state = await relaunch(self.workstation, self._host.outside)
         except OSError as error:
             self.note(f"authentication relaunched, and the state cannot be written: {error}")
-            return 1, "", f"{program[0]}: {error}\n"
+            return 1, "", f"{program}: {error}\n"
         self.note(f"authentication relaunched: {state}")
         return 0, f"{state}\n", ""
+
+    async def _seal(self, program: str, stdin: asyncssh.SSHReader[bytes]) -> tuple[int, str, str]:
+        try:
+            sealed = await seal(self.workstation, stdin.read)
+        except LabError as error:
+            self.note(f"nothing sealed: {error.sentence}")
+            return 1, "", f"{program}: {error.sentence}\n"
+        self.note("a value was sealed")
+        return 0, f"{sealed}\n", ""
 
 
 def _argv(command: str) -> tuple[str, ...]:

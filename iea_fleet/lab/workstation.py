@@ -12,6 +12,8 @@ from pathlib import Path
 from iea_fleet.errors import LabError, SettingsFormatError
 from iea_fleet.formats import format_named
 from iea_fleet.lab.faults import Fault
+from iea_fleet.lab.seal import Seal
+from iea_fleet.lab.users import FOLDER
 from iea_fleet.model.journal import NAME
 from iea_fleet.model.layout import Layout, Scalar, ServerConnectionFile, StateFile, TrayState
 
@@ -52,6 +54,7 @@ class Workstation:
     office: str
     folder: Path
     layout: Layout
+    seal: Seal
     faults: dict[str, Fault] = field(default_factory=dict)
     _hand_made: list[_HandMade] = field(default_factory=list)
 
@@ -60,10 +63,13 @@ class Workstation:
         return self.folder / self.layout.root.strip("/") / name
 
     def install(self, files: Mapping[str, bytes]) -> None:
-        """Put a fresh installation on the disk."""
-        self.file("").mkdir(parents=True)
+        """Put a fresh installation on the disk; the files of its users are for their owner alone."""
+        self.file(FOLDER).mkdir(parents=True)
         for name, content in files.items():
-            self.file(name).write_bytes(content)
+            file = self.file(name)
+            file.write_bytes(content)
+            if file.parent.name == FOLDER:
+                file.chmod(0o600)
 
     @property
     def settings_file(self) -> ServerConnectionFile:
@@ -106,6 +112,22 @@ class Workstation:
         except (FileNotFoundError, SettingsFormatError):
             return None
         return file.values.get(str(found.get(file.key)))
+
+    def account(self, user: str) -> dict[str, str]:
+        """The Net-Entreprises account that IEA would deposit with for this user, the password unsealed.
+
+        What is not there is left out. SettingsFormatError when the file cannot be read, LabError when the password was
+        not sealed on this workstation.
+        """
+        file = self.layout.net_entreprises
+        assert file is not None
+        keys = {name: getattr(file.keys, name) for name in type(file.keys).model_fields}
+        content = _content(self.file(file.file.replace("{{ user }}", user)))
+        if content is None:
+            return {}
+        read = format_named(file.format).read(content, [key.key for key in keys.values()], file.encoding)
+        found = {name: str(read[key.key]) for name, key in keys.items() if key.key in read}
+        return {name: self.seal.open(text) if keys[name].seal else text for name, text in found.items()}
 
     def version(self) -> str:
         """The installed version as its file writes it; empty when it cannot be read."""

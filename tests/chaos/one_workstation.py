@@ -60,7 +60,8 @@ class Workstation:
         """What is there that was not."""
         known = {self.target.files[name].rpartition("/")[2] for name in NEW}
         tree = self.lab.directory / "workstations" / self.name
-        return sorted(path.name for path in tree.rglob("*") if path.is_file() and path.name not in known)
+        files = (path for path in tree.rglob("*") if path.is_file() and path.parent.name != "utilisateurs")
+        return sorted(path.name for path in files if path.name not in known)
 
     def old_again(self) -> None:
         """As before anything was done."""

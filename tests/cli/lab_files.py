@@ -57,7 +57,8 @@ def left_behind(lab: RunningLab) -> list[Path]:
     """Files that no installation of IEA has."""
     own = {"connexion.properties", "version.properties", "etat.properties", "ImpactEmploi.lock"}
     tree = lab.directory / "workstations"
-    return [path for path in tree.rglob("*") if path.is_file() and path.name not in own]
+    files = (path for path in tree.rglob("*") if path.is_file() and path.parent.name != "utilisateurs")
+    return [path for path in files if path.name not in own]
 
 
 def inventory(lab: RunningLab, name: str, *changes: tuple[str, str]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +45,7 @@ def twice(file: Path) -> None:
 
 
 def no_folder(file: Path) -> None:
-    for each in file.parent.iterdir():
-        each.unlink()
-    file.parent.rmdir()
+    shutil.rmtree(file.parent)
 
 
 CASES: dict[Callable[[Path], None], tuple[str, str, str]] = {

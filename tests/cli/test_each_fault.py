@@ -62,6 +62,8 @@ CASES: dict[str, tuple[Expected, Expected, Expected]] = {
     "licence": (RIGHT, LICENCE, LICENCE),
     "assistance": (RIGHT, SCARAB, Expected("waiting", "assistance_mode", "leave it with support's password")),
     "iea-open": (RIGHT, RIGHT, Expected("waiting", "iea_open", "close it, then apply again")),
+    "seal-fails": (RIGHT, RIGHT, WRITTEN),
+    "seal-slow=20": (RIGHT, RIGHT, WRITTEN),
     "new-host-key": (OTHER_KEY, OTHER_KEY, OTHER_KEY),
     "garbage": (UNREADABLE, UNREADABLE, UNREADABLE),
 }

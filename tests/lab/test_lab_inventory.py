@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from labs import RunningLab
+from labs import LAYOUT, RunningLab
 
 from iea_fleet.errors import LabError
 from iea_fleet.formats import format_named
@@ -16,10 +15,7 @@ from iea_fleet.lab.faults import Fault
 from iea_fleet.lab.installation import old_installation
 from iea_fleet.lab.inventory import Reached, Wanted, inventory_text, lay_out
 from iea_fleet.model.inventory import InventoryFile
-from iea_fleet.model.layout import Layout
 from iea_fleet.model.version import IeaVersion, VersionRange
-
-LAYOUT = Layout.model_validate(yaml.safe_load(files("iea_fleet").joinpath("layouts/lab.yml").read_bytes()))
 
 
 @given(st.integers(1, 60).flatmap(lambda offices: st.tuples(st.just(offices), st.integers(offices, 1500))))
