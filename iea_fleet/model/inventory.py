@@ -21,6 +21,7 @@ _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 _HOST_KEY = re.compile(
     r"(?P<kind>ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) (?P<key>[A-Za-z0-9+/]+={0,2})(?: .*)?"
 )
+_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}|ssh-(?:ed25519|rsa) AAAA[A-Za-z0-9+/]+={0,2}(?: .*)?")
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _WORKSTATION = r"^[^\W_](?:[\w.-]|\[\d+:\d+\])*$"
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
@@ -67,6 +68,14 @@ def _is_host_key(text: str) -> str:
     return text
 
 
+def _is_recipient(text: str) -> str:
+    if text.upper().startswith("AGE-SECRET-KEY-"):
+        raise ValueError("is an identity, which is a secret, not a recipient; make a new identity, this one was shown")
+    if not _RECIPIENT.fullmatch(text):
+        raise ValueError("is no recipient of age; write age1… or a public key ssh-ed25519 AAAA… or ssh-rsa AAAA…")
+    return text
+
+
 def _is_fingerprint(text: str) -> str:
     if not _FINGERPRINT.fullmatch(text):
         raise ValueError("is no certificate fingerprint; write sha256: and 64 lower-case hexadecimal digits")
@@ -106,6 +115,7 @@ def _as_day(value: Any) -> Any:  # noqa: ANN401 - what YAML holds
 
 WebAddress = Annotated[Text, AfterValidator(_is_web_address)]
 HostKey = Annotated[Text, AfterValidator(_is_host_key)]
+Recipient = Annotated[Text, AfterValidator(_is_recipient)]
 Fingerprint = Annotated[Text, AfterValidator(_is_fingerprint)]
 VersionText = Annotated[Text, AfterValidator(_is_version)]
 Duration = Annotated[Text, AfterValidator(_is_duration)]
@@ -131,7 +141,7 @@ class AgeBackend(Part):
 
     kind: Literal["age"]
     folder: Text = "secrets"
-    recipients: Annotated[tuple[Text, ...], Field(min_length=1)]
+    recipients: Annotated[tuple[Recipient, ...], Field(min_length=1)]
 
 
 class EnvBackend(Part):

@@ -5,88 +5,141 @@ secrets:
   age: {kind: age, folder: secrets, recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]}
 ```
 
-The identity is the operator's: the file that ``IEA_FLEET_AGE_IDENTITY`` names, else ``age-identity.txt`` in the
-configuration folder of iea-fleet. It is in the form that ``age-keygen`` writes, readable by its owner alone.
+Every write encrypts to all ``recipients``: age's own (age1…) and the public keys ssh-ed25519 and ssh-rsa. Reading
+takes the identity of the operator: the file that ``IEA_FLEET_AGE_IDENTITY`` names, else ``age-identity.txt`` in the
+configuration folder of iea-fleet. The format is age-encryption.org/v1.
 """
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
 import pyrage  # type: ignore[import-untyped]
 from pydantic import SecretStr
 
 from iea_fleet.errors import SecretError
 from iea_fleet.model.inventory import AgeBackend
-
-IDENTITY_VARIABLE = "IEA_FLEET_AGE_IDENTITY"
-_MOST_BYTES = 64 * 1024
-_SECRET_KEY = "AGE-SECRET-KEY-1"  # noqa: S105 - how each line of an identity begins, no secret
-_ENCRYPTED = (b"age-encryption.org/v1", b"-----BEGIN AGE ENCRYPTED FILE-----")
+from iea_fleet.secrets import age_files
+from iea_fleet.secrets.age_identity import ENCRYPTED, OperatorIdentity
+from iea_fleet.secrets.base import Opening, as_text, no_fields, parts_of
 
 
-def identity_path() -> Path:
-    """Where the operator's identity is."""
-    named = os.environ.get(IDENTITY_VARIABLE)
-    return Path(named).expanduser() if named else platformdirs.user_config_path("iea-fleet") / "age-identity.txt"
+@dataclass(frozen=True, slots=True)
+class AgeFolder:
+    """The back-end: a folder of age files. What is written is whole or not there, and one process writes at a time."""
 
-
-@dataclass(slots=True)
-class _Age:
     folder: Path
-    _identities: list[pyrage.x25519.Identity] = field(default_factory=list, repr=False)
+    recipients: tuple[str, ...]
+    identity: OperatorIdentity
 
     def exists(self, path: str) -> bool:
+        """Whether the file is there."""
         return self._file(path).is_file()
 
     def get(self, path: str, field: str | None) -> SecretStr:
-        if field is not None:
-            raise SecretError("a secret in an age file has no fields", "delete the # in the reference")
-        file = self._file(path)
-        shown = f"the secret {path} of {self.folder}"
-        encrypted = _read(file, shown, f"make it with: age -R recipients -o {path}.age")
+        """The decrypted file."""
+        no_fields("a secret in an age file", field)
+        return as_text(self._decrypted(path)[0], self._shown(path), "encrypt it again")
+
+    def names(self) -> list[str]:
+        """The paths of all secrets, in order."""
+        return age_files.names(self.folder)
+
+    def changed_at(self, path: str) -> float | None:
+        """When the file was last changed on this machine, as seconds since 1970; None where it is not there."""
         try:
-            value = pyrage.decrypt(encrypted, self._own_identities())
-        except pyrage.DecryptError as error:
-            raise _no_entry(error, encrypted, shown) from None
-        try:
-            text = value.decode()
-        except UnicodeDecodeError:
-            raise SecretError(
-                f"{shown} is no UTF-8 text", "encrypt it again as UTF-8", code="secret_not_text"
-            ) from None
-        if not text:
-            raise SecretError(f"{shown} is empty", "encrypt it again", code="secret_empty")
-        return SecretStr(text)
+            return self._file(path).stat().st_mtime
+        except OSError:
+            return None
+
+    def put(self, path: str, value: SecretStr) -> None:
+        """Keep a value, encrypted to all recipients, in the place of the one that may be there.
+
+        SecretError leaves everything as it was. A file that is no age file is not overwritten.
+        """
+        file, shown = self._file(path), self._shown(path)
+        encrypted = _encrypted(value.get_secret_value().encode(), self.recipients, shown)
+        with age_files.one_writer(self.folder):
+            age_files.refuse_links(self.folder, file, shown)
+            if file.exists() and not age_files.read_small(file, shown, "").startswith(ENCRYPTED):
+                raise SecretError(f"{shown} is no age file", "move it away first", code="secret_foreign")
+            age_files.replace(file, encrypted, shown)
+
+    def rekey(self, path: str) -> None:
+        """Encrypt a secret anew, to the recipients of now. SecretError leaves its file as it was.
+
+        What the operator's own identity would not open again is not written.
+        """
+        file, shown = self._file(path), self._shown(path)
+        with age_files.one_writer(self.folder):
+            age_files.refuse_links(self.folder, file, shown)
+            value, armored = self._decrypted(path)
+            encrypted = _encrypted(value, self.recipients, shown, armored=armored)
+            try:
+                pyrage.decrypt(encrypted, self.identity.keys())
+            except pyrage.DecryptError:
+                raise SecretError(
+                    f"{shown} would not open with your own identity any more",
+                    "add your recipient to `recipients`, or let somebody whose recipient is there do this",
+                    code="secret_would_be_lost",
+                ) from None
+            age_files.replace(file, encrypted, shown)
+
+    def _shown(self, path: str) -> str:
+        return f"the secret {path} of {self.folder}"
 
     def _file(self, path: str) -> Path:
         """The file of a secret. It must not leave the folder, not even through a link."""
-        parts = path.split("/")
-        if "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in parts):
-            raise SecretError("a secret reference leads out of its folder", "write it like net-entreprises/ligue-54")
-        file = self.folder.joinpath(*parts[:-1], f"{parts[-1]}.age")
+        parts = parts_of(path)
+        file = self.folder.joinpath(*parts[:-1], f"{parts[-1]}{age_files.ENDING}")
         try:
             inside = file.resolve().is_relative_to(self.folder.resolve())
         except (OSError, RuntimeError):  # links in a circle
             inside = False
         if not inside:
-            raise SecretError(f"the secret {path} is a link out of {self.folder}", "put the file itself there")
+            raise SecretError(
+                f"the secret {path} is a link out of {self.folder}", "put the file itself there", code="secret_is_link"
+            )
         return file
 
-    def _own_identities(self) -> list[pyrage.x25519.Identity]:
-        if not self._identities:
-            self._identities = _read_identities(identity_path())
-        return self._identities
+    def _decrypted(self, path: str) -> tuple[bytes, bool]:
+        """The value of a file, and whether the file is text (armored)."""
+        shown = self._shown(path)
+        encrypted = age_files.read_small(
+            self._file(path), shown, f"make it with: iea-fleet secrets INVENTORY set {path}"
+        )
+        try:
+            return pyrage.decrypt(encrypted, self.identity.keys()), encrypted.startswith(ENCRYPTED[1])
+        except pyrage.DecryptError as error:
+            raise _no_entry(error, encrypted, shown) from None
+
+
+def _encrypted(value: bytes, recipients: Sequence[str], shown: str, *, armored: bool = False) -> bytes:
+    known = [_recipient(text, place) for place, text in enumerate(recipients, start=1)]
+    encrypted: bytes = pyrage.encrypt(value, known, armored=armored)
+    if len(encrypted) > age_files.MOST_BYTES:
+        raise SecretError(f"{shown} is too long", "at most 64 KB are kept", code="secret_too_long")
+    return encrypted
+
+
+def _recipient(text: str, place: int) -> pyrage.x25519.Recipient | pyrage.ssh.Recipient:
+    kind = pyrage.ssh.Recipient if text.startswith("ssh-") else pyrage.x25519.Recipient
+    try:
+        return kind.from_str(text)
+    except pyrage.RecipientError:
+        raise SecretError(
+            f"number {place} of `recipients` is no recipient of age",
+            "copy it again: age1… as `iea-fleet secrets INVENTORY init` prints it, or a line ssh-ed25519 AAAA…",
+            code="recipient_wrong",
+        ) from None
 
 
 def _no_entry(error: pyrage.DecryptError, encrypted: bytes, shown: str) -> SecretError:
     """The words for a file that does not open. The library has one class for all, and constant texts."""
-    if not encrypted.startswith(_ENCRYPTED):
+    cut_off = encrypted and any(begin.startswith(encrypted) for begin in ENCRYPTED)
+    if not encrypted.startswith(ENCRYPTED) and not cut_off:
         return SecretError(f"{shown} is no age file", "encrypt it again with age", code="secret_foreign")
     if "No matching keys" in str(error):
         hint = "ask somebody who can read it to encrypt it to your recipient too"
@@ -94,47 +147,6 @@ def _no_entry(error: pyrage.DecryptError, encrypted: bytes, shown: str) -> Secre
     return SecretError(f"{shown} is damaged or cut off", "restore it from git", code="secret_damaged")
 
 
-def _read(file: Path, shown: str, remedy: str) -> bytes:
-    """A small file whole. SecretError in words when it cannot be read."""
-
-    def refused(what: str, hint: str, code: str) -> SecretError:
-        return SecretError(f"{shown} {what}", hint, code=code)
-
-    try:
-        found = file.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise refused("is no file", remedy, "secret_missing")
-        if found.st_size > _MOST_BYTES:
-            raise refused("is larger than 64 KB", "is it the right file?", "secret_foreign")
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise refused("is not there", remedy, "secret_missing") from None
-    except PermissionError:
-        raise refused("may not be read by you", "check the permissions of the file", "secret_unreadable") from None
-    except OSError as error:
-        raise refused(f"cannot be read ({error.strerror})", "check the disk", "secret_unreadable") from None
-
-
-def _read_identities(file: Path) -> list[pyrage.x25519.Identity]:
-    shown = f"the age identity {file}"
-    content = _read(file, shown, f"make one with: age-keygen -o {file}, or name yours in {IDENTITY_VARIABLE}")
-    if os.name == "posix" and file.stat().st_mode & 0o077:
-        raise SecretError(f"{shown} can be read by others", f"run: chmod 600 {file}", code="identity_open")
-    if content.startswith(_ENCRYPTED):
-        hint = "name one without a passphrase, readable by you alone"
-        raise SecretError(f"{shown} is protected by a passphrase", hint, code="identity_encrypted")
-    lines = [line.strip() for line in content.decode("ascii", "replace").splitlines()]
-    keys = [line for line in lines if line.startswith(_SECRET_KEY)]
-    read: Callable[[str], pyrage.x25519.Identity] = pyrage.x25519.Identity.from_str
-    try:
-        identities = [read(key) for key in keys]
-    except pyrage.IdentityError:
-        identities = []
-    if not identities:
-        raise SecretError(f"{shown} holds no age identity", "make one with age-keygen", code="identity_foreign")
-    return identities
-
-
-def open_backend(declared: AgeBackend, folder: Path) -> _Age:
-    """The folder of age files; relative ones are meant from ``folder``. The identity is read when it is needed."""
-    return _Age(folder / declared.folder)
+def open_backend(declared: AgeBackend, opening: Opening) -> AgeFolder:
+    """The folder of age files; relative ones are meant from ``opening.folder``. The identity is read when needed."""
+    return AgeFolder(opening.folder / declared.folder, declared.recipients, opening.identity)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import SecretStr
 
 from iea_fleet.errors import SecretError
 from iea_fleet.model.inventory import EnvBackend
+from iea_fleet.secrets.base import Opening, no_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,7 @@ class _Environment:
         return path in self.names and path in os.environ
 
     def get(self, path: str, field: str | None) -> SecretStr:
-        if field is not None:
-            raise SecretError(
-                "an environment variable has no fields", "delete the # in the reference", code="secret_no_field"
-            )
+        no_fields("an environment variable", field)
         # The name is not shown: a password that stands where a reference should be would be shown with it.
         if path not in self.names:
             raise SecretError(
@@ -49,10 +46,12 @@ class _Environment:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise SecretError(f"the environment variable {path} is not UTF-8", "set it again") from None
+            raise SecretError(
+                f"the environment variable {path} is not UTF-8", "set it again", code="secret_not_text"
+            ) from None
         return SecretStr(value)
 
 
-def open_backend(declared: EnvBackend, folder: Path) -> _Environment:  # noqa: ARG001 - one contract for all kinds
+def open_backend(declared: EnvBackend, opening: Opening) -> _Environment:  # noqa: ARG001 - one contract for all kinds
     """The environment of this process, as far as it is listed."""
     return _Environment(declared.names)

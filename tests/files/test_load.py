@@ -103,7 +103,7 @@ def test_paths_are_meant_from_the_folder_of_the_file_that_names_them(tmp_path: P
         {
             "main.yml": MINIMAL.replace("layout: none", "layout: l.yml\ninclude: ['*/office.yml']"),
             "toul/office.yml": (
-                "version: 1\nsecrets: {age: {kind: age, recipients: [x]}}\n"
+                "version: 1\nsecrets: {age: {kind: age, recipients: [ssh-ed25519 AAAAC3Nz]}}\n"
                 "offices:\n  toul:\n    layout: l.yml\n"
                 "    connection: {transport: ssh, user: u, key_file: keys/id}\n"
                 "    server_connection: {secure: true, ca_file: ../ca.pem}\n"

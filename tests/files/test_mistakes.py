@@ -40,6 +40,7 @@ def said_about(files: dict[str, str], folder: Path) -> list[str]:
 @pytest.mark.parametrize(("path", "title", "blocks"), [pytest.param(*case, id=case[1]) for case in cases()])
 def test_words(path: Path, title: str, blocks: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")  # what the operator's own file says is no part of a case
     files = {name: text for name, text in blocks.items() if name != "validate says"}
     said = said_about(files, tmp_path)
     assert not any("hunter2" in line.casefold() for line in said)
