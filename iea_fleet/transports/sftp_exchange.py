@@ -39,6 +39,7 @@ from iea_fleet.transports.sftp_words import failed, is_absent, kind_of, refusal,
 LARGEST: Final = 16 * 1024 * 1024
 """Files beyond this are neither replaced nor removed: they are no settings."""
 
+_OF_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _NAMES: Final = re.compile(r"^\S{10,11}\s+(\d+)\s")
 
 
@@ -111,7 +112,7 @@ class Exchange:
         return [*reads, of(FSTAT, self.old_handle), of(CLOSE, self.old_handle)]
 
     def writing(self, extensions: frozenset[bytes]) -> list[Packet]:
-        """Fill the new file and give it the owner, group and mode of the old one."""
+        """Fill the new file and give it the owner, group and mode of the old one, less what is not private."""
         assert self.handle is not None
         packets = write(self.handle, self.request.content)
         if self.old is not None:
@@ -119,7 +120,7 @@ class Exchange:
             if owner is None or group is None or mode is None:
                 self.answer = failed("owner_not_kept", self.path)
                 return []
-            packets.append(set_owner_and_mode(self.handle, owner, group, stat.S_IMODE(mode)))
+            packets.append(set_owner_and_mode(self.handle, owner, group, stat.S_IMODE(self._mode(mode))))
         packets.append(of(FSTAT, self.handle))
         if FSYNC in extensions:
             packets.append(extended(FSYNC, self.handle))
@@ -151,8 +152,17 @@ class Exchange:
             self.refused = about
         elif about.size != len(self.request.content):
             self.refused = Status(-1, "it kept less than was sent")
-        elif not is_ok(kept) or (self.old is not None and about[1:4] != self.old[1:4]):
+        elif not is_ok(kept) or not self._is_as_the_old(about):
             self.answer = failed("owner_not_kept", self.path)
+
+    def _is_as_the_old(self, about: Attributes) -> bool:
+        old = self.old
+        if old is None or old.mode is None:
+            return True
+        return (about.owner, about.group, about.mode) == (old.owner, old.group, self._mode(old.mode))
+
+    def _mode(self, old: int) -> int:
+        return old & ~_OF_OTHERS if self.request.private else old
 
     def check_names(self, listing: Listing) -> None:
         """Whether the target has this one name, and which files a dead run left beside it."""

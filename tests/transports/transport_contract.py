@@ -215,6 +215,17 @@ class PosixContract:
         modes = [stat.S_IMODE(each.stat().st_mode) for each in (inner, file, shared)]
         assert modes == [0o700, 0o600, 0o644]
 
+    @pytest.mark.parametrize("mode", [0o644, 0o666, 0o640, 0o755, 0o440, 0o600])
+    def test_what_becomes_private_is_no_longer_for_others(self, session: Session, folder: Path, mode: int) -> None:
+        file = folder / "file"
+        file.write_bytes(b"old")
+        file.chmod(mode)
+        owner = (file.stat().st_uid, file.stat().st_gid)
+        for old, new in ((b"old", b"new"), (b"new", b"newer")):
+            assert session.carry_out([ReplaceFile(str(file), new, digest(old), True)]) == [Done(digest(new))]
+            now = file.stat()
+            assert (stat.S_IMODE(now.st_mode), now.st_uid, now.st_gid) == (mode & 0o700, *owner)
+
     def test_links_are_never_written_through(self, session: Session, folder: Path) -> None:
         target, link = folder / "target", folder / "link"
         target.write_bytes(b"old")
