@@ -15,6 +15,7 @@ from iea_fleet.model.target import UserFiles
 USER_FILES = "net_entreprises"
 
 _SEALED = (USER_FILES, "keys", "password")
+_STDIN = (["value"], ["iea_password", "value"])
 _ABSOLUTE = {"windows": re.compile(r"[A-Za-z]:/"), "posix": re.compile(r"/(?!/)")}
 _EXAMPLE = {"windows": "C:/ProgramData/ImpactEmploi", "posix": "/srv/impact-emploi"}
 _XML_NAME = re.compile(r"(?:[^\W\d][\w.-]*:)?[^\W\d][\w.-]*")
@@ -155,6 +156,9 @@ def _keys(layout: Layout, notes: Notes) -> None:
         elif described.seal is not None and path != _SEALED:
             remedy = f"delete it; {dotted(_SEALED)} alone may have one"
             notes.add((*path, "seal"), "seals a value that is no password", remedy)
+        elif described.seal is not None and sorted(layout.actions[described.seal].stdin) not in _STDIN:
+            where = ("actions", described.seal, "stdin")
+            notes.add(where, "is not what an action that seals is given", "write [value] or [iea_password, value]")
     connection = layout.server_connection
     if connection is not None and (secure := connection.keys.secure) is not None:
         known = set((secure.values or {}).values())

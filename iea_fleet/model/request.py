@@ -74,8 +74,8 @@ class ReplaceFile:
     """Put ``content`` where ``expected`` is (a digest, or ABSENT). Answers: Done, Moved, Failed, NotTried.
 
     The file is whole at every moment, the old or the new one. Owner, group and mode are kept. ``private``: it is
-    readable by its owner and administrators alone, whoever could read the old one. ``secret``: it holds a secret, before or after, so the
-    transaction keeps no copy of it once it is over.
+    readable by its owner and administrators alone, whoever could read the old one. ``secret``: it holds a secret,
+    before or after, so the transaction keeps no copy of it once it is over.
     """
 
     path: str
