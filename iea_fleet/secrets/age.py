@@ -6,8 +6,9 @@ secrets:
 ```
 
 Every write encrypts to all ``recipients``: age's own (age1…) and the public keys ssh-ed25519 and ssh-rsa. Reading
-takes the identity of the operator: the file that ``IEA_FLEET_AGE_IDENTITY`` names, else ``age-identity.txt`` in the
-configuration folder of iea-fleet. The format is age-encryption.org/v1.
+takes the identity of the operator: the file that ``IEA_FLEET_AGE_IDENTITY`` names, else ``age-identity.txt``
+beside the folder of the secrets, as a lab has it (keep yours out of git: in a clone others can read it, and it is
+refused), else the one in the configuration folder of iea-fleet. The format is age-encryption.org/v1.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class AgeFolder:
             value, armored = self._decrypted(path)
             encrypted = _encrypted(value, self.recipients, shown, armored=armored)
             try:
-                pyrage.decrypt(encrypted, self.identity.keys())
+                pyrage.decrypt(encrypted, self.identity.keys(self.folder.parent))
             except pyrage.DecryptError:
                 raise SecretError(
                     f"{shown} would not open with your own identity any more",
@@ -111,7 +112,7 @@ class AgeFolder:
             self._file(path), shown, f"make it with: iea-fleet secrets INVENTORY set {path}"
         )
         try:
-            return pyrage.decrypt(encrypted, self.identity.keys()), encrypted.startswith(ENCRYPTED[1])
+            return pyrage.decrypt(encrypted, self.identity.keys(self.folder.parent)), encrypted.startswith(ENCRYPTED[1])
         except pyrage.DecryptError as error:
             raise _no_entry(error, encrypted, shown) from None
 

@@ -28,32 +28,44 @@ IDENTITY_VARIABLE = "IEA_FLEET_AGE_IDENTITY"
 PASSPHRASE_VARIABLE = "IEA_FLEET_AGE_PASSPHRASE"  # noqa: S105 - the name of a variable
 ENCRYPTED = (b"age-encryption.org/v1", b"-----BEGIN AGE ENCRYPTED FILE-----")
 """How every age file begins, as bytes and as text."""
+_NAME = "age-identity.txt"
 _SECRET_KEY = "AGE-SECRET-KEY-1"  # noqa: S105 - how each line of an identity begins, no secret
 _SSH_KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 
 
-def identity_path() -> Path:
-    """Where the operator's identity is."""
-    named = os.environ.get(IDENTITY_VARIABLE)
-    return Path(named).expanduser() if named else platformdirs.user_config_path("iea-fleet") / "age-identity.txt"
+def identity_path(beside: Path | None = None) -> Path:
+    """Where the operator's identity is: what the variable names, else in the configuration folder of iea-fleet.
+
+    One that lies in ``beside``, the folder around that of the secrets, is nearer than the latter. A lab has one there.
+    """
+    if named := os.environ.get(IDENTITY_VARIABLE):
+        return Path(named).expanduser()
+    if beside is not None and (beside / _NAME).exists():
+        return beside / _NAME
+    return platformdirs.user_config_path("iea-fleet") / _NAME
 
 
 class OperatorIdentity:
     """The operator's identity, read and unlocked when it is first needed, and not again in a run."""
 
     def __init__(self) -> None:
-        self._keys: Keys | SecretError | None = None
+        self._keys: dict[Path, Keys | SecretError] = {}
 
-    def keys(self) -> Keys:
-        """The keys that open age files. SecretError when they cannot be had; it stays the same for the whole run."""
-        if self._keys is None:
+    def keys(self, beside: Path | None = None) -> Keys:
+        """The keys that open age files (see ``identity_path``).
+
+        SecretError when they cannot be had; it stays the same for the whole run.
+        """
+        file = identity_path(beside)
+        if file not in self._keys:
             try:
-                self._keys = _read_keys(identity_path())
+                self._keys[file] = _read_keys(file)
             except SecretError as error:
-                self._keys = error
-        if isinstance(self._keys, SecretError):
-            raise SecretError(self._keys.sentence, self._keys.hint, code=self._keys.code)
-        return self._keys
+                self._keys[file] = error
+        keys = self._keys[file]
+        if isinstance(keys, SecretError):
+            raise SecretError(keys.sentence, keys.hint, code=keys.code)
+        return keys
 
 
 def recipients_of(keys: Keys) -> list[str]:
