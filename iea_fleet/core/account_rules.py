@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from iea_fleet.core.credential_rules import field_faults, service_fault, service_warning, siret_warning
@@ -34,40 +35,58 @@ def check_accounts(inventory: Inventory, targets: Sequence[Target], notes: Notes
             if odd is not None:
                 notes.warn((*path, field), odd, "compare it with the portal")
     layouts = _layouts(targets)
+    sizes = Counter(target.office for target in targets)
     for name, office in inventory.offices.items():
         if any(user.net_entreprises is not None for user in office.users.values()):
-            _check_office(("offices", name), office, layouts.get(name, {}), inventory.identities, notes)
+            _check_office(("offices", name), office, sizes[name], layouts.get(name, ()), notes)
+    for layout, name in _kept_by(layouts, inventory):
+        _check_characters(name, inventory.identities[name], layout, notes)
     _check_test_from(inventory, targets, notes)
 
 
-def _layouts(targets: Iterable[Target]) -> Mapping[str, Mapping[str, Layout]]:
-    """The layouts by which accounts are kept on the workstations of each office, by the first of these."""
-    by_office: dict[str, dict[int, tuple[str, Layout]]] = {}
+def _layouts(targets: Iterable[Target]) -> Mapping[str, Sequence[Layout]]:
+    """The layouts by which accounts are kept on the workstations of each office, each once."""
+    by_office: dict[str, dict[int, Layout]] = {}
     for target in targets:
         if not target.guided and target.layout is not None and target.layout.net_entreprises is not None:
-            by_office.setdefault(target.office, {}).setdefault(id(target.layout), (target.name, target.layout))
-    return {office: dict(found.values()) for office, found in by_office.items()}
+            by_office.setdefault(target.office, {})[id(target.layout)] = target.layout
+    return {office: list(found.values()) for office, found in by_office.items()}
 
 
-def _check_office(
-    path: Steps, office: Office, layouts: Mapping[str, Layout], identities: Mapping[str, Identity], notes: Notes
-) -> None:
-    used = {name: user.net_entreprises for name, user in office.users.items() if user.net_entreprises is not None}
-    given = {user: identity for user, identity in used.items() if identity != ABSENT_ACCOUNT}
+def _given(office: Office) -> dict[str, str]:
+    """The identities of an office's users, by user; without those whose account is removed."""
+    wanted = {name: user.net_entreprises for name, user in office.users.items()}
+    return {name: identity for name, identity in wanted.items() if identity not in (None, ABSENT_ACCOUNT)}
+
+
+def _kept_by(layouts: Mapping[str, Sequence[Layout]], inventory: Inventory) -> Iterable[tuple[Layout, str]]:
+    """Each layout with each identity that it has to hold in some office, once: looking at one takes its time."""
+    return {
+        (id(layout), name): (layout, name)
+        for office, of_office in layouts.items()
+        for layout in of_office
+        for name in _given(inventory.offices[office]).values()
+        if name in inventory.identities
+    }.values()
+
+
+def _check_office(path: Steps, office: Office, size: int, layouts: Iterable[Layout], notes: Notes) -> None:
+    given = _given(office)
     if office.installation == "standalone":
         _check_monoposte(path, list(given), notes)
-    for layout in layouts.values():
+    for layout in layouts:
         assert layout.net_entreprises is not None
-        if office.installation == "network" and layout.net_entreprises.scope == "office":
-            _check_server(path, office, layout, notes)
+        shared = office.installation == "network" and layout.net_entreprises.scope == "office"
+        if shared and size > 1 and office.server is None:
+            wrong = f"has no `server`, and the layout {layout.name} keeps the accounts once for the installation"
+            remedy = "add server: and the workstation that holds them"
+            notes.add(path, wrong, remedy, at_key=True, needs=((*path, "server"),))
         if sealing := _asks_iea_password(layout):
             for user in (user for user in given if office.users[user].iea_password is None):
                 wrong = f"has no `iea_password`, and the action `{sealing}` of the layout {layout.name} asks for it"
                 remedy = "add where that secret is, like iea_password: age:iea/dupont"
                 needs = ((*path, "users", user, "iea_password"),)
                 notes.add((*path, "users", user), wrong, remedy, at_key=True, needs=needs)
-        for name in {identity: identities[identity] for identity in given.values() if identity in identities}:
-            _check_characters(name, identities[name], layout, notes)
 
 
 def _check_monoposte(path: Steps, users: list[str], notes: Notes) -> None:
@@ -77,14 +96,6 @@ def _check_monoposte(path: Steps, users: list[str], notes: Notes) -> None:
         remedy = f"keep one of them, or write {ADMINISTRATOR}, which also means the only account there is"
         needs = ((*path, "users", ADMINISTRATOR), (*path, "installation"))
         notes.add((*path, "users"), wrong, remedy, at_key=True, needs=needs)
-
-
-def _check_server(path: Steps, office: Office, layout: Layout, notes: Notes) -> None:
-    several = len(office.workstations) > 1 or any("[" in name for name in office.workstations)
-    if office.server is None and several:
-        wrong = f"has no `server`, and the layout {layout.name} keeps the accounts once for the installation"
-        remedy = "add server: and the workstation that holds them"
-        notes.add(path, wrong, remedy, at_key=True, needs=((*path, "server"),))
 
 
 def _asks_iea_password(layout: Layout) -> str | None:
