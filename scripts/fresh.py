@@ -13,6 +13,7 @@ from iea_fleet.engine.schemas import documents
 ROOT = Path(__file__).resolve().parent.parent
 GROUPS = {
     "leases": ("INVENTORY list", "INVENTORY break"),
+    "secrets": ("INVENTORY init", "INVENTORY set", "INVENTORY list", "INVENTORY check", "INVENTORY rekey"),
     "trust": ("scan", "add", "list", "remove"),
     "runs": ("verify", "prune"),
     "lab": ("up", "down", "status", "break", "mend", "portal", "portal set-password"),

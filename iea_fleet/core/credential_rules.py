@@ -44,6 +44,16 @@ def password_fault(text: str) -> str | None:
     return _text_fault("password", text)
 
 
+def secret_fault(text: str) -> str | None:
+    """Why a secret is not taken whatever it is for, in the words of ``password_fault``; its length is not looked at."""
+    if not text:
+        return "is empty"
+    for place, character in enumerate(text, start=1):
+        if fault := _character_fault(text, place, character):
+            return f"has {fault} at place {place}"
+    return None
+
+
 def field_faults(identity: Identity) -> Iterator[tuple[str, str]]:
     """The fields of an identity that are not taken, each with why; the password is a reference and not looked at."""
     if not re.fullmatch("[0-9]{14}", identity.siret):
@@ -93,11 +103,8 @@ def siret_warning(siret: str) -> str | None:
 
 
 def _text_fault(field: str, text: str) -> str | None:
-    if not text:
-        return "is empty"
-    for place, character in enumerate(text, start=1):
-        if fault := _character_fault(text, place, character):
-            return f"has {fault} at place {place}"
+    if fault := secret_fault(text):
+        return fault
     if len(text) > LONGEST[field]:
         return f"has {len(text)} characters, and Net-Entreprises takes {LONGEST[field]} at most"
     return None

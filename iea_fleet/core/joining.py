@@ -15,6 +15,7 @@ from iea_fleet.model.inventory import (
     Office,
     Settings,
 )
+from iea_fleet.model.operator import AnyBackend, CommandBackend
 
 _BY_NAME = ("secrets", "identities", "offices")
 _ONCE = ("name", "layout", "contact", "net_entreprises_service", "defaults")
@@ -34,6 +35,14 @@ class Inventory:
     defaults: Settings | None = None
     offices: Mapping[str, Office] = field(default_factory=dict)
     owners: Mapping[Steps, str] = field(default_factory=dict)
+    operator: Mapping[str, CommandBackend] = field(default_factory=dict)
+    """The back-ends of the operator's own configuration file, which ``operator_file`` names."""
+    operator_file: str = ""
+
+    @property
+    def backends(self) -> Mapping[str, AnyBackend]:
+        """Every back-end that a secret reference may name."""
+        return {**self.operator, **self.secrets}
 
     def file_of(self, path: Steps) -> str:
         """The file that holds a path, as it is shown to the user."""

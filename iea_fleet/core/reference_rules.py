@@ -6,28 +6,21 @@ from collections.abc import Iterator
 
 from iea_fleet.core.faults import Notes, Steps, nearest
 from iea_fleet.core.joining import Inventory
-from iea_fleet.model.inventory import Backend, EnvBackend, KeepassBackend, Settings, VaultBackend
+from iea_fleet.model.inventory import ABSENT_ACCOUNT, Backend, EnvBackend, KeepassBackend, Settings, VaultBackend
 from iea_fleet.model.part import split_reference
 from iea_fleet.model.playbook import Playbook
 
-ABSENT_ACCOUNT = "absent"
-"""Stands where an identity would: the account is removed."""
+_WITHOUT_FIELDS = ("age", "env", "keyring", "command")
 
 
 def check_references(inventory: Inventory, notes: Notes) -> None:
     """Note every reference of the inventory that leads nowhere."""
-    for path, reference in _references(inventory):
-        name, secret, field = split_reference(reference)
-        backend = inventory.secrets.get(name)
-        if backend is None:
-            remedy = f"declared under secrets: {', '.join(inventory.secrets) or 'none'}"
-            notes.add(path, "names a secret back-end that is not declared", remedy, needs=(("secrets", name),))
-        elif isinstance(backend, EnvBackend) and secret not in backend.names:
-            wrong = f"names a variable that `{name}` does not list"
-            notes.add(path, wrong, f"add it to secrets.{name}.names", needs=(("secrets", name, "names"),))
-        elif field is not None and backend.kind in ("age", "env"):
-            notes.add(path, f"names a field, and secrets of `{name}` have none", "delete the # and what follows")
+    for path, reference in references(inventory):
+        _check_reference(path, reference, inventory, notes)
     for name in inventory.secrets:
+        if name in inventory.operator:
+            wrong = f"`{name}` is declared in {_own(inventory)} already"
+            notes.add(("secrets", name), wrong, "give one of them another name", at_key=True)
         _no_circle(name, inventory, notes)
     if ABSENT_ACCOUNT in inventory.identities:
         path = ("identities", ABSENT_ACCOUNT)
@@ -41,7 +34,22 @@ def check_references(inventory: Inventory, notes: Notes) -> None:
                 notes.add(path, f"there is no identity `{wanted}`", remedy, needs=(("identities", wanted),))
 
 
-def _references(inventory: Inventory) -> Iterator[tuple[Steps, str]]:
+def _check_reference(path: Steps, reference: str, inventory: Inventory, notes: Notes) -> None:
+    backends = inventory.backends
+    name, secret, field = split_reference(reference)
+    backend = backends.get(name)
+    if backend is None:
+        remedy = f"declared: {', '.join(backends) or 'none'}; one that runs a program goes into {_own(inventory)}"
+        notes.add(path, "names a secret back-end that is not declared", remedy, needs=(("secrets", name),))
+    elif isinstance(backend, EnvBackend) and secret not in backend.names:
+        wrong = f"names a variable that `{name}` does not list"
+        notes.add(path, wrong, f"add it to secrets.{name}.names", needs=(("secrets", name, "names"),))
+    elif field is not None and backend.kind in _WITHOUT_FIELDS:
+        notes.add(path, f"names a field, and secrets of `{name}` have none", "delete the # and what follows")
+
+
+def references(inventory: Inventory) -> Iterator[tuple[Steps, str]]:
+    """Every secret reference of an inventory, and where it stands."""
     for name, backend in inventory.secrets.items():
         for key, reference in _own_references(backend):
             yield ("secrets", name, key), reference
@@ -56,6 +64,10 @@ def _references(inventory: Inventory) -> Iterator[tuple[Steps, str]]:
                 yield (*path, "users", name, "iea_password"), user.iea_password
         for name, workstation in office.workstations.items():
             yield from _of_settings((*path, "workstations", name), workstation)
+
+
+def _own(inventory: Inventory) -> str:
+    return f"your own configuration file ({inventory.operator_file or 'config.yml'})"
 
 
 def _own_references(backend: Backend) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from iea_fleet.model.part import Part
 from iea_fleet.model.playbook import Playbook
 from iea_fleet.reports import as_json, plan_as_json
 from iea_fleet.reports.leases_as_json import leases_schema
+from iea_fleet.reports.secrets_as_json import secrets_schema
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # In the regular expressions of editors \w means ASCII letters alone. Names here may hold accents, so the schemas
@@ -58,6 +59,7 @@ DOCUMENTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "run.json": as_json.schema,
     "runs.json": as_json.runs_schema,
     "leases.json": leases_schema,
+    "secrets.json": secrets_schema,
     "plan.json": plan_as_json.schema,
 }
 """What makes each schema; written once."""

@@ -44,16 +44,9 @@ class AgeFolder:
         no_fields("a secret in an age file", field)
         return as_text(self._decrypted(path)[0], self._shown(path), "encrypt it again")
 
-    def names(self) -> list[str]:
-        """The paths of all secrets, in order."""
-        return age_files.names(self.folder)
-
-    def changed_at(self, path: str) -> float | None:
-        """When the file was last changed on this machine, as seconds since 1970; None where it is not there."""
-        try:
-            return self._file(path).stat().st_mtime
-        except OSError:
-            return None
+    def kept(self) -> dict[str, float]:
+        """The paths of all secrets, in order, and when each file was last changed on this machine (Unix seconds)."""
+        return age_files.kept(self.folder)
 
     def put(self, path: str, value: SecretStr) -> None:
         """Keep a value, encrypted to all recipients, in the place of the one that may be there.

@@ -82,7 +82,7 @@ def sync(folder: Path) -> None:
 def one_writer(folder: Path) -> Iterator[None]:
     """Let no other process of ours write below a folder meanwhile. It is made when it is not there."""
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise not_written(f"the folder of secrets {folder}", error) from None
@@ -104,8 +104,11 @@ def refuse_links(folder: Path, file: Path, shown: str) -> None:
             )
 
 
-def names(folder: Path) -> list[str]:
-    """Every secret below a folder by its path in a reference, in order; links are named and not followed."""
+def kept(folder: Path) -> dict[str, float]:
+    """Every secret below a folder by its path in a reference, in order; and when its file was changed (Unix seconds).
+
+    Links are named and not followed.
+    """
 
     def refused(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
@@ -114,10 +117,9 @@ def names(folder: Path) -> list[str]:
                 f"the folder {error.filename} cannot be read ({error.strerror})", hint, code="secret_unreadable"
             )
 
-    found = [
-        Path(place, name).relative_to(folder).as_posix().removesuffix(ENDING)
-        for place, _, files in os.walk(folder, onerror=refused)
-        for name in files
-        if name.endswith(ENDING) and name != ENDING
-    ]
-    return sorted(found)
+    files = [Path(place, name) for place, _, names in os.walk(folder, onerror=refused) for name in names]
+    return {
+        file.relative_to(folder).as_posix().removesuffix(ENDING): file.lstat().st_mtime
+        for file in sorted(files)
+        if file.suffix == ENDING
+    }

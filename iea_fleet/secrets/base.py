@@ -12,9 +12,7 @@ from pydantic import SecretStr
 
 from iea_fleet.errors import SecretError
 from iea_fleet.secrets.age_identity import OperatorIdentity
-
-MOST_BYTES = 64 * 1024
-"""No secret is larger."""
+from iea_fleet.secrets.redactor import SHARED
 
 
 class Backend(Protocol):
@@ -70,6 +68,11 @@ def as_text(value: bytes, shown: str, remedy: str) -> SecretStr:
     return SecretStr(text)
 
 
+def without_line_end(printed: bytes) -> bytes:
+    """What a program printed, or a person piped, without the one line end that they put after it."""
+    return printed[:-2] if printed.endswith(b"\r\n") else printed.removesuffix(b"\n")
+
+
 def not_installed(kind: str) -> SecretError:
     """A back-end whose package is an extra that is not there."""
     return SecretError(
@@ -79,6 +82,8 @@ def not_installed(kind: str) -> SecretError:
     )
 
 
-def fault_of(value: SecretStr, rule: Callable[[str], str | None]) -> str | None:
-    """What a rule finds wrong with a value. A rule never tells the value itself."""
-    return rule(value.get_secret_value())
+def refuse_fault(value: SecretStr, rule: Callable[[str], str | None], what: str) -> None:
+    """SecretError when a rule finds something wrong with a value. A rule never tells the value itself."""
+    SHARED.remember(value.get_secret_value())
+    if fault := rule(value.get_secret_value()):
+        raise SecretError(f"{what} {fault}", "set it again, exactly as it was given out", code="secret_not_taken")

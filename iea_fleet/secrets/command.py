@@ -22,7 +22,9 @@ from pydantic import SecretStr
 
 from iea_fleet.errors import SecretError
 from iea_fleet.model.operator import PLACE, CommandBackend
-from iea_fleet.secrets.base import MOST_BYTES, Opening, as_text, no_fields, parts_of
+from iea_fleet.secrets.base import Opening, as_text, no_fields, parts_of, without_line_end
+
+_MOST_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class _Command:
             )
         shown = f"what {self.run[0]} prints for {path}"
         printed = self._printed([argument.replace(PLACE, path) for argument in self.run], shown)
-        return as_text(printed.removesuffix(b"\n").removesuffix(b"\r"), shown, "keep it there again")
+        return as_text(without_line_end(printed), shown, "keep it there again")
 
     def _printed(self, argv: list[str], shown: str) -> bytes:
         try:
@@ -80,14 +82,14 @@ class _Command:
         """All of stdout, until it is closed."""
         assert process.stdout is not None
         until, printed = time.monotonic() + self.timeout, b""
-        while len(printed) <= MOST_BYTES:
+        while len(printed) <= _MOST_BYTES:
             if not select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))[0]:
                 raise SecretError(
                     f"the command {self.run[0]} did not end within {self.timeout} s",
                     "does it wait for a passphrase? unlock it first, or raise `timeout`",
                     code="secret_command_timeout",
                 )
-            part = os.read(process.stdout.fileno(), MOST_BYTES)
+            part = os.read(process.stdout.fileno(), _MOST_BYTES)
             if not part:
                 return printed
             printed += part
