@@ -7,14 +7,16 @@ from iea_fleet.formats import ini, json, properties, xml
 
 
 def prove(name, before, after, values):
+    wanted = {key: value for key, value in values.items() if value is not None}
+    gone = [key for key in values if key not in wanted]
     if name == "properties":
-        properties._prove(properties._pieces(before), properties._pieces(after), values)
+        properties._prove(properties._pieces(before), properties._pieces(after), wanted, gone)
     elif name == "ini":
-        ini._prove(before, after, values)
+        ini._prove(before, after, wanted, gone)
     elif name == "json":
-        json._prove(json._parsed(before), json._parsed(after), values)
+        json._prove(json._parsed(before), json._parsed(after), wanted, gone)
     else:
-        xml._prove(before, after, {key: xml._steps(key) for key in values}, values)
+        xml._prove(before, after, {key: xml._steps(key) for key in values}, wanted)
 
 
 RIGHT = {
@@ -64,6 +66,47 @@ def test_what_was_asked_for_is_let_through(name):
 )
 def test_anything_else_is_refused(name, wrong):
     before, _, values = RIGHT[name]
+    with pytest.raises(SettingsFormatError) as caught:
+        prove(name, before, wrong, values)
+    assert caught.value.code == "not_exact"
+
+
+GONE = {
+    "properties": ("# c\na=1\nb=2\n", "# c\nb=2\n", {"a": None}),
+    "ini": ("[s]\na=1\nb=2\n[t]\na=1\n", "[s]\nb=2\n[t]\na=1\n", {"s/a": None}),
+    "json": ('{"a": 1, "b": {"c": [1, {}]}}', '{"b": {"c": [1, {}]}}', {"a": None}),
+    "xml": ("<r><a x='1'>1</a><b y='2'>2<!--c--></b></r>", "<r><b y='2'>2<!--c--></b></r>", {"a": None}),
+}
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_key_that_is_gone_is_let_through(name):
+    prove(name, *GONE[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *((name, GONE[name][0]) for name in GONE),
+        ("properties", "b=2\n"),
+        ("properties", "# c\n"),
+        ("properties", "# c\na\nb=2\n"),
+        ("ini", "[s]\nb=2\n[t]\n"),
+        ("ini", "[t]\na=1\n"),
+        ("ini", "[s]\n[t]\nb=2\na=1\n"),
+        ("ini", "[s]\na=\nb=2\n[t]\na=1\n"),
+        ("json", '{"a": null, "b": {"c": [1, {}]}}'),
+        ("json", "{}"),
+        ("json", '{"b": {"c": [1]}}'),
+        ("xml", "<r><a/><b y='2'>2<!--c--></b></r>"),
+        ("xml", "<r><b>2<!--c--></b></r>"),
+        ("xml", "<r><b y='2'>2</b></r>"),
+        ("xml", "<r/>"),
+        ("xml", "<r>1<b y='2'>2<!--c--></b></r>"),
+    ],
+)
+def test_any_other_loss_is_refused(name, wrong):
+    before, _, values = GONE[name]
     with pytest.raises(SettingsFormatError) as caught:
         prove(name, before, wrong, values)
     assert caught.value.code == "not_exact"
