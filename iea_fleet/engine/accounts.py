@@ -195,7 +195,7 @@ class Accounts:
         begun_by = attempt.owner
         if begun_by != self._ourselves and owner.is_this_controller(begun_by, self.history.key.fingerprint):
             return owner.runs(begun_by)
-        return dt.timedelta(0) <= clock.now() - attempt.asked_at < _LONGEST
+        return abs(clock.now() - attempt.asked_at) < _LONGEST
 
 
 def way_of(loaded: Loaded, secrets: Secrets, state_dir: Path) -> Way | None:

@@ -36,6 +36,8 @@ _REGISTERED_AFTER: Final = dt.timedelta(hours=24)
 _NOT_JUDGED: Final = frozenset({Answered.UNAVAILABLE, Answered.FORM, Answered.BLOCKED})
 _FIRST_PAUSE: Final = dt.timedelta(seconds=30)
 _LONGEST_PAUSE: Final = dt.timedelta(hours=1)
+_CLOCKS_DIFFER: Final = dt.timedelta(minutes=5)
+"""A verdict may be this much younger than now: another process kept it while we waited for our turn to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,8 @@ def _still_good(over: Sequence[Attempt], question: Question, now: dt.datetime) -
         in_a_row = sum(1 for _ in takewhile(lambda one: one.outcome.answered in _NOT_JUDGED, reversed(here)))
         wait = min(_FIRST_PAUSE * 2 ** min(in_a_row - 1, 10), _LONGEST_PAUSE)
     age = now - last.at
-    # A verdict from the future was kept before the clock was put right.
-    if not dt.timedelta(0) <= age < wait:
+    # A verdict from further in the future was kept before the clock was put right.
+    if not -_CLOCKS_DIFFER <= age < wait:
         return None
     if last.answered is Answered.ACCEPTED:
         return last
