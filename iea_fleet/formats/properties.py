@@ -71,8 +71,8 @@ def patch(data: bytes, values: Mapping[str, Scalar], encoding: str | None = None
     wanted = texts_only(values, "properties")
     text = read_text(data, encoding)
     before = _pieces(text.content)
-    gone = [piece for key, piece in _entries(before, values).items() if values[key] is None]
-    content = _without(text.content, gone)
+    gone = {key: piece for key, piece in _entries(before, values).items() if values[key] is None}
+    content = _without(text.content, gone.values())
     pieces = _pieces(content) if gone else before
     there = _entries(pieces, wanted)
     wanted = {key: value for key, value in wanted.items() if key not in there or there[key].value != value}
@@ -84,7 +84,7 @@ def patch(data: bytes, values: Mapping[str, Scalar], encoding: str | None = None
     for key in wanted:
         if key not in there:
             content = _appended(content, pieces, key, wanted[key], text)
-    _prove(before, _pieces(content), wanted, {piece.key for piece in gone})
+    _prove(before, _pieces(content), wanted, gone)
     return text.encode(content)
 
 
@@ -131,7 +131,7 @@ def _entries(pieces: list[_Piece], keys: Iterable[str]) -> dict[str, _Piece]:
     return found
 
 
-def _without(content: str, gone: list[_Piece]) -> str:
+def _without(content: str, gone: Iterable[_Piece]) -> str:
     for piece in sorted(gone, key=lambda piece: piece.start, reverse=True):
         content = content[: piece.start] + content[piece.end :]
     return content
@@ -182,15 +182,13 @@ def _escaped(character: str, text: Text) -> str:
     return character if raw else utf16_escapes(character)
 
 
-def _prove(
-    before: list[_Piece], after: list[_Piece], wanted: Mapping[str, str], gone: Collection[str | None] = ()
-) -> None:
-    asked = {*wanted, *gone}
-    found = _entries(after, [key for key in asked if key is not None])
+def _prove(before: list[_Piece], after: list[_Piece], wanted: Mapping[str, str], gone: Iterable[str] = ()) -> None:
+    asked = [*wanted, *gone]
+    found = _entries(after, asked)
     exact = {key: piece.value for key, piece in found.items()} == wanted
     if not exact or _others(before, asked) != _others(after, asked):
-        raise not_exact(key for key in asked if key)
+        raise not_exact(asked)
 
 
-def _others(pieces: list[_Piece], asked: Collection[str | None]) -> list[tuple[str | None, str]]:
+def _others(pieces: list[_Piece], asked: Collection[str]) -> list[tuple[str | None, str]]:
     return [(piece.key, piece.value) for piece in pieces if piece.key not in asked and (piece.key or piece.value)]

@@ -57,8 +57,8 @@ def patch(data: bytes, values: Mapping[str, Scalar], encoding: str | None = None
     """The file with these values and nothing else changed; an absent element or attribute ends its parent.
 
     Absent parents are made. None takes an element away, with its attributes and the line that it leaves blank, or an
-    attribute. SettingsFormatError when a value is no text or has characters that XML cannot hold, when
-    a key stands twice or leads to other elements, or when the result cannot be proven.
+    attribute. SettingsFormatError when a value is no text or has characters that XML cannot hold, when a key stands
+    twice or leads to other elements, or when the result cannot be proven.
     """
     wanted = texts_only(values, "xml")
     asked = {key: _steps(key) for key in values}
