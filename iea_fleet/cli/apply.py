@@ -59,6 +59,9 @@ def apply(
     wave_pause: WavePauseOption = None,
     confirm_waves: ConfirmWavesOption = False,
     wait_offline: WaitOfflineOption = None,
+    no_test: Annotated[
+        bool, typer.Option("--no-test", help="Push accounts without asking Net-Entreprises about them first.")
+    ] = False,
     form: FormatOption = Format.TABLE,
     verbose: VerboseOption = False,
     concurrency: ConcurrencyOption = CONCURRENCY,
@@ -93,7 +96,14 @@ def apply(
                 typer.echo("nothing was written", err=True)
                 raise typer.Exit(code)
         with progress() as listener:
-            pace = waves.pace(opened, listener, wave_pause or 0.0, wait_offline or 0.0, confirm_waves=confirm_waves)
+            pace = waves.pace(
+                opened,
+                listener,
+                wave_pause or 0.0,
+                wait_offline or 0.0,
+                confirm_waves=confirm_waves,
+                test_accounts=not no_test,
+            )
             result = opened.apply(listener, reviewed, pace)
     print_result(result, form, verbose=verbose)
     if saved is not None:

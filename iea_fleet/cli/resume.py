@@ -64,7 +64,14 @@ def resume(
         for changed in opened.carry_on(found, with_changes=with_changes):
             complain(f"note: {changed}")
         with progress() as listener:
-            pace = waves.pace(opened, listener, asked.wave_pause, asked.wait_offline, confirm_waves=asked.confirm_waves)
+            pace = waves.pace(
+                opened,
+                listener,
+                asked.wave_pause,
+                asked.wait_offline,
+                confirm_waves=asked.confirm_waves,
+                test_accounts=asked.test_accounts,
+            )
             result = opened.apply(listener, reviewed, pace)
     print_result(result, form, verbose=verbose)
     raise typer.Exit(result.run.exit_code or 0)

@@ -33,13 +33,13 @@ def runs(
         return
     from iea_fleet.cli.output import console, print_json
     from iea_fleet.history import History
-    from iea_fleet.reports.as_json import runs_document
     from iea_fleet.reports.run_as_text import runs_text
+    from iea_fleet.reports.runs_as_json import document
 
     with History.open(state_dir(state)) as history:
         records = history.runs(most, inventory)
     if form is Format.JSON:
-        print_json(runs_document(records))
+        print_json(document(records))
     else:
         console().print(runs_text(records))
 

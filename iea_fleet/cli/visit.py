@@ -13,13 +13,15 @@ import typer
 
 from iea_fleet.cli.options import Format
 from iea_fleet.cli.output import console, print_json
-from iea_fleet.engine.operation import Operation, Result
+from iea_fleet.engine.operation import Operation
 from iea_fleet.engine.options import Options
 from iea_fleet.engine.redaction import cleaned_plan
+from iea_fleet.engine.result import Result
 from iea_fleet.model.plan import Plan
 from iea_fleet.model.run import Command
 from iea_fleet.reports.as_json import document
 from iea_fleet.reports.as_table import table
+from iea_fleet.reports.follow_up import accounts_said
 from iea_fleet.reports.plan_as_text import plan_text
 
 
@@ -59,9 +61,11 @@ def question() -> Iterator[None]:
 def print_result(result: Result, form: Format, *, verbose: bool = False, aged: bool = False) -> None:
     """The result alone, on stdout. ``aged``: each cell with its age."""
     if form is Format.JSON:
-        print_json(document(result.run, result.matrix))
+        print_json(document(result.run, result.matrix, accounts=result.accounts))
     else:
         console().print(table(result.matrix, verbose=verbose, now=result.run.ended_at if aged else None))
+        for line in accounts_said(result.accounts, result.run.ended_at or result.run.started_at):
+            console().print(line)
 
 
 def print_plan(plan: Plan, opened: Operation, *, stderr: bool = False) -> None:

@@ -44,12 +44,18 @@ def check(*, yes: bool, confirm_waves: bool, wait_offline: float) -> None:
 
 
 def pace(
-    opened: Operation, listener: PlainLines | LiveBar, wave_pause: float, wait_offline: float, *, confirm_waves: bool
+    opened: Operation,
+    listener: PlainLines | LiveBar,
+    wave_pause: float,
+    wait_offline: float,
+    *,
+    confirm_waves: bool,
+    test_accounts: bool,
 ) -> Pace:
     """What these options ask of the rollout."""
     from iea_fleet.engine.course import Pace
 
-    return Pace(wave_pause, wait_offline, _question(opened, listener) if confirm_waves else None)
+    return Pace(wave_pause, wait_offline, _question(opened, listener) if confirm_waves else None, test_accounts)
 
 
 def _question(opened: Operation, listener: PlainLines | LiveBar) -> Confirm:

@@ -13,11 +13,15 @@ Confirm = Callable[[int, int, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What the operator asked for. ``wave_pause`` and ``wait_offline`` are seconds; ``confirm`` lets a wave begin."""
+    """What the operator asked for. ``wave_pause`` and ``wait_offline`` are seconds; ``confirm`` lets a wave begin.
+
+    ``test_accounts``: Net-Entreprises is asked about accounts before they are pushed.
+    """
 
     wave_pause: float = 0.0
     wait_offline: float = 0.0
     confirm: Confirm | None = None
+    test_accounts: bool = True
 
 
 STEADY = Pace()

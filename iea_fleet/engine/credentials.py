@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from iea_fleet.core.planner import Reading
@@ -46,6 +46,17 @@ def without_refused(plan: TargetPlan, target: Target, credentials: Credentials) 
         return plan
     cells = tuple(_refused(cell, refused[cell.address]) if cell.address in refused else cell for cell in plan.cells)
     return replace(plan, cells=cells, changes=tuple(change for change in plan.changes if change.address not in refused))
+
+
+def used_by(targets: Iterable[Target]) -> tuple[str, ...]:
+    """The identities that these workstations are to have, each once."""
+    named = (
+        target.users[user_of(address)].net_entreprises
+        for target in targets
+        for address in target.resources
+        if kind_of(address) == KIND
+    )
+    return tuple(dict.fromkeys(name for name in named if name is not None and name != ABSENT_ACCOUNT))
 
 
 def after_sealing(reading: Reading, sealed: Mapping[str, str]) -> Knowledge:

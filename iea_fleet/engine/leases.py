@@ -12,8 +12,9 @@ from iea_fleet.core import matrix
 from iea_fleet.core.exit_code import LEASE_BROKEN
 from iea_fleet.engine.events import Listener
 from iea_fleet.engine.lease import Lease, Leases, Standing, age_there, path_of
-from iea_fleet.engine.operation import Operation, Result
+from iea_fleet.engine.operation import Operation
 from iea_fleet.engine.outcome import Outcome
+from iea_fleet.engine.result import Result
 from iea_fleet.errors import UsageError
 from iea_fleet.model.journal import Holding
 from iea_fleet.model.matrix import Status

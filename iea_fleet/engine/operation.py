@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,10 +16,11 @@ from iea_fleet.core.budget import Budget
 from iea_fleet.core.exit_code import exit_code
 from iea_fleet.core.selectors import select
 from iea_fleet.engine import clock, reach, resume, saved_plan
+from iea_fleet.engine.accounts import Accounts, way_of
 from iea_fleet.engine.apply import Push
 from iea_fleet.engine.course import STEADY, Course, Pace
-from iea_fleet.engine.credentials import Credentials
-from iea_fleet.engine.events import Listener
+from iea_fleet.engine.credentials import Credentials, used_by
+from iea_fleet.engine.events import Listener, Silence
 from iea_fleet.engine.git_commit import commit_of
 from iea_fleet.engine.lease import Leases
 from iea_fleet.engine.load import Loaded, load
@@ -27,15 +29,17 @@ from iea_fleet.engine.marks import SecretMarks
 from iea_fleet.engine.neighbours import Neighbours
 from iea_fleet.engine.options import Options
 from iea_fleet.engine.outcome import Outcome
+from iea_fleet.engine.result import Result, Verdicts
 from iea_fleet.engine.reviewed import Reviewed, held_against
 from iea_fleet.engine.rollout import Rollout, Work
 from iea_fleet.engine.saved_plan import Found, from_folder
 from iea_fleet.engine.trust import TrustStore
 from iea_fleet.engine.waves import Waves
-from iea_fleet.errors import IeaFleetError, UsageError
+from iea_fleet.errors import IeaFleetError, SecretError, UsageError
 from iea_fleet.history import History, new_run_id
+from iea_fleet.model.account import AccountVerdict
 from iea_fleet.model.matrix import Matrix, Row
-from iea_fleet.model.plan import Plan, TargetPlan
+from iea_fleet.model.plan import Plan
 from iea_fleet.model.playbook import ProbeName
 from iea_fleet.model.request import Answer
 from iea_fleet.model.run import Command, Memory, Run
@@ -44,25 +48,6 @@ from iea_fleet.model.target import Target
 from iea_fleet.resources import Knowledge, Read
 from iea_fleet.secrets import Secrets
 from iea_fleet.transports.base import Reach, Session
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of a command: its run, its matrix, and its plan, which has every workstation.
-
-    ``planned`` names those for which a plan could be made: the others were not reached, or are not written to.
-    """
-
-    run: Run
-    matrix: Matrix
-    plan: Plan
-    planned: frozenset[str] = frozenset()
-
-    @property
-    def reviewed(self) -> Reviewed:
-        """This result as the plan that an operator says yes to."""
-        known = {row.workstation: row for row in self.matrix.rows if row.workstation not in self.planned}
-        return Reviewed(self.plan, self.planned, known)
 
 
 @dataclass
@@ -114,11 +99,25 @@ class Operation:
         marks = SecretMarks(self.history.key, self.secrets, self.loaded.identities)
         return Knowledge(self.memories.get(target.name, {}), marks)
 
-    @property
-    def credentials(self) -> Credentials:
+    def accounts(self, run_id: str, listener: Listener, *, testing: bool) -> Accounts:
+        """What Net-Entreprises says of the inventory's identities, in this run."""
+        way = way_of(self.loaded, self.secrets, self.options.state_dir) if testing else None
+        return Accounts(
+            self.history,
+            self.secrets,
+            self.loaded.identities,
+            self.loaded.net_entreprises_service,
+            run_id,
+            way,
+            testing,
+            listener.told,
+        )
+
+    def credentials(self, accounts: Accounts) -> Credentials:
         """What a push needs to write accounts."""
-        neighbours = Neighbours(self.loaded.targets, self._reaches)
-        return Credentials(self.secrets, lambda _identity: None, neighbours.open_elsewhere)
+        return Credentials(
+            self.secrets, accounts.refusal, Neighbours(self.loaded.targets, self._reaches).open_elsewhere
+        )
 
     @property
     def stopped(self) -> bool:
@@ -131,7 +130,8 @@ class Operation:
         run = self._run()
         code = exit_code(Matrix(tuple(rows)), self.command, interrupted=False)
         run = replace(run, ended_at=clock.now(), exit_code=code)
-        return Result(run, Matrix(tuple(rows), self.loaded.offices), Plan(self.loaded.name, run.started_at, ()))
+        matrix = Matrix(tuple(rows), self.loaded.offices)
+        return Result(run, matrix, Plan(self.loaded.name, run.started_at, ()), accounts=self._verdicts(run))
 
     def look(self, listener: Listener, probes: Sequence[ProbeName] = (), *, recorded: bool = True) -> Result:
         """Read every selected workstation, and compare; nothing is written there. ``recorded``: as a run."""
@@ -181,7 +181,8 @@ class Operation:
         fingerprint = self.history.key.fingerprint
         asked = resume.asked_for(self.options, self.loaded, self.targets, self._plan_file, pace, fingerprint)
         run = replace(self._run(), asked=asked, continues=self._continues)
-        plans, credentials = reviewed.plans if reviewed else {}, self.credentials
+        plans, testing = reviewed.plans if reviewed else {}, pace.test_accounts and self.loaded.playbook.test_first
+        credentials = self.credentials(self.accounts(run.id, listener, testing=testing))
 
         def work(session: Session, target: Target) -> Outcome:
             return Push(
@@ -284,12 +285,19 @@ class Operation:
 
     def _result(self, run: Run, outcomes: Mapping[str, Outcome], *, recorded: bool) -> Result:
         in_order = [outcomes[target.name] for target in self.targets]
-        rows = tuple(outcome.row for outcome in in_order)
-        plans = tuple(one.plan or TargetPlan(one.row.workstation, one.row.office, one.row.cells) for one in in_order)
-        planned = frozenset(one.row.workstation for one in in_order if one.plan)
-        code = exit_code(Matrix(rows), self.command, interrupted=self._stopped)
-        ended_at = clock.now()
+        matrix = Matrix(tuple(outcome.row for outcome in in_order))
+        code, ended_at = exit_code(matrix, self.command, interrupted=self._stopped), clock.now()
         run = replace(run, ended_at=ended_at, exit_code=code)
         if recorded:
             self.history.finish(run.id, ended_at, code)
-        return Result(run, Matrix(rows, self.loaded.offices), Plan(self.loaded.name, run.started_at, plans), planned)
+        return Result.of(run, in_order, self.loaded.offices, self._verdicts(run))
+
+    def _verdicts(self, run: Run) -> Verdicts:
+        """The last verdict on each identity that the selected workstations are to have; nobody is asked."""
+        remembered = self.accounts(run.id, Silence(), testing=False)
+        verdicts: dict[str, AccountVerdict | None] = {}
+        for name in used_by(self.targets):
+            # A password that cannot be had here is told in the cells of its users.
+            with contextlib.suppress(SecretError):
+                verdicts[name] = remembered.last(name)
+        return verdicts

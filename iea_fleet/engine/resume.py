@@ -80,6 +80,7 @@ def asked_for(
         wave_pause=pace.wave_pause,
         wait_offline=pace.wait_offline,
         confirm_waves=pace.confirm is not None,
+        test_accounts=pace.test_accounts,
     )
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from iea_fleet.core import matrix
 from iea_fleet.core.exit_code import CREDENTIALS
 from iea_fleet.engine.apply import Push
-from iea_fleet.engine.events import Listener
+from iea_fleet.engine.events import Listener, Silence
 from iea_fleet.engine.gather import Gathered, gather
-from iea_fleet.engine.operation import Operation, Result
+from iea_fleet.engine.operation import Operation
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.engine.render import Rendered
+from iea_fleet.engine.result import Result
 from iea_fleet.engine.reviewed import Reviewed
 from iea_fleet.engine.rollout import Work
 from iea_fleet.engine.transaction import Write
@@ -113,7 +114,7 @@ class Rollback:
             knowledge=operation.knowledge(target),
             leases=operation.leases,
             run=run,
-            credentials=operation.credentials,
+            credentials=operation.credentials(operation.accounts(run, Silence(), testing=False)),
             reviewed=reviewed,
             of=self.of,
             files=self.files[target.name],

@@ -11,7 +11,7 @@ from iea_fleet.model.inventory import InventoryFile
 from iea_fleet.model.layout import Layout
 from iea_fleet.model.part import Part
 from iea_fleet.model.playbook import Playbook
-from iea_fleet.reports import as_json, plan_as_json
+from iea_fleet.reports import as_json, plan_as_json, runs_as_json
 from iea_fleet.reports.leases_as_json import leases_schema
 from iea_fleet.reports.secrets_as_json import secrets_schema
 
@@ -57,7 +57,7 @@ DOCUMENTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "playbook.json": lambda: of_model(Playbook, "Playbook"),
     "layout.json": lambda: of_model(Layout, "Layout"),
     "run.json": as_json.schema,
-    "runs.json": as_json.runs_schema,
+    "runs.json": runs_as_json.schema,
     "leases.json": leases_schema,
     "secrets.json": secrets_schema,
     "plan.json": plan_as_json.schema,

@@ -31,6 +31,7 @@ class Asked:
     wave_pause: float = 0.0
     wait_offline: float = 0.0
     confirm_waves: bool = False
+    test_accounts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,23 @@
-"""A run and its matrix as one JSON document, the same shape for plan, apply, drift and status; and a list of runs."""
+"""A run and its matrix as one JSON document, the same shape for plan, apply, drift and status."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, PlainSerializer, TypeAdapter
 
+from iea_fleet.model.account import AccountVerdict, Answered
 from iea_fleet.model.layout import Scalar
 from iea_fleet.model.matrix import Cell, Difference, Matrix, Row, Seen, Status
-from iea_fleet.model.run import Command, Run, RunRecord
+from iea_fleet.model.run import Command, Run
 from iea_fleet.reports.follow_up import log_in_again, old_credentials
 from iea_fleet.reports.safe import whole
 
 SCHEMA: Final = "iea-fleet/run/1"
-RUNS_SCHEMA: Final = "iea-fleet/runs/1"
 
 
 def _in_utc(moment: dt.datetime) -> str:
@@ -154,6 +154,21 @@ class FollowUpPart:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountPart:
+    """What Net-Entreprises last said of one identity, with the password it has now."""
+
+    __pydantic_config__ = _CLOSED
+
+    identity: str
+    answered: Answered | None
+    """Null when it was never tested on this history."""
+    reason: str
+    at: Moment | None
+    fresh: bool
+    """Whether it was asked in this run."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunDocument:
     """What happened in one run of iea-fleet, or what it found."""
 
@@ -165,66 +180,38 @@ class RunDocument:
     """How many workstations have each status; statuses of nobody are left out."""
     workstations: tuple[WorkstationPart, ...]
     follow_up: FollowUpPart
+    accounts: tuple[AccountPart, ...]
+    """What Net-Entreprises last said of the identities that these workstations are to have; nothing in `show`."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordPart:
-    """One run of the list."""
-
-    __pydantic_config__ = _CLOSED
-
-    run: RunPart
-    summary: dict[Status, int]
-    """How many workstations have each status; statuses of nobody are left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunsDocument:
-    """Runs that the history knows, newest first."""
-
-    __pydantic_config__ = _CLOSED
-
-    schema: Literal["iea-fleet/runs/1"]
-    runs: tuple[RecordPart, ...]
-
-
-def document(run: Run, matrix: Matrix, waves: Mapping[str, int] | None = None) -> dict[str, Any]:
+def document(
+    run: Run,
+    matrix: Matrix,
+    waves: Mapping[str, int] | None = None,
+    accounts: Mapping[str, AccountVerdict | None] | None = None,
+) -> dict[str, Any]:
     """The document of a run, ready for ``json.dumps``. Workstations stand in the order of the matrix.
 
-    ``waves`` is the number of the wave of each workstation.
+    ``waves`` is the number of the wave of each workstation, ``accounts`` the last verdict on each identity.
     """
     filled = RunDocument(
         schema=SCHEMA,
-        run=_run(run),
+        run=run_part(run),
         summary=matrix.summary(),
         workstations=tuple(_workstation(row, (waves or {}).get(row.workstation)) for row in matrix.rows),
         follow_up=FollowUpPart(
             tuple(UserPart(*there) for there in log_in_again(matrix)),
             tuple(UserPart(*there) for there in old_credentials(matrix)),
         ),
+        accounts=tuple(_account(name, verdict) for name, verdict in (accounts or {}).items()),
     )
     written: dict[str, Any] = _adapter().dump_python(filled, mode="json")
-    return written
-
-
-def runs_document(records: Sequence[RunRecord]) -> dict[str, Any]:
-    """The document of a list of runs, in the order given."""
-    filled = RunsDocument(
-        schema=RUNS_SCHEMA,
-        runs=tuple(RecordPart(_run(record.run), dict(record.summary)) for record in records),
-    )
-    written: dict[str, Any] = _runs_adapter().dump_python(filled, mode="json")
     return written
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of ``document``."""
     return titled(_adapter().json_schema(mode="serialization"), "run")
-
-
-def runs_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of ``runs_document``."""
-    return titled(_runs_adapter().json_schema(mode="serialization"), "runs")
 
 
 def titled(generated: dict[str, Any], name: str) -> dict[str, Any]:
@@ -242,12 +229,8 @@ def _adapter() -> TypeAdapter[RunDocument]:
     return TypeAdapter(RunDocument)
 
 
-@cache
-def _runs_adapter() -> TypeAdapter[RunsDocument]:
-    return TypeAdapter(RunsDocument)
-
-
-def _run(run: Run) -> RunPart:
+def run_part(run: Run) -> RunPart:
+    """A run as it stands in documents."""
     return RunPart(
         id=run.id,
         command=run.command,
@@ -303,6 +286,12 @@ def difference_part(difference: Difference) -> DifferencePart:
         last_right_at=difference.last_right_at,
         secret=difference.secret,
     )
+
+
+def _account(identity: str, verdict: AccountVerdict | None) -> AccountPart:
+    if verdict is None:
+        return AccountPart(identity, None, "", None, fresh=False)
+    return AccountPart(identity, verdict.answered, verdict.reason, verdict.at, verdict.fresh)
 
 
 def _seen(seen: Seen) -> SeenPart:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime as dt
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from iea_fleet.model.account import AccountVerdict, Answered
 from iea_fleet.model.matrix import Cell, Matrix, Status
 from iea_fleet.reports.folding import folded
 from iea_fleet.reports.indented import Indented
 from iea_fleet.reports.safe import printable
+from iea_fleet.reports.wording import ago
 
 _ACCOUNTS: Final = "net_entreprises."
 _AS_ASKED: Final = frozenset({Status.CHANGED, Status.IN_SYNC, Status.WARN})
@@ -47,6 +50,20 @@ def follow_up(matrix: Matrix) -> Iterator[RenderableType]:
     yield from _said("Log in to IEA again for the new credentials to take effect: ", written)
     if left := old_credentials(matrix):
         yield from _said("Still with the old credentials: ", left)
+
+
+def accounts_said(accounts: Mapping[str, AccountVerdict | None], now: dt.datetime) -> Iterator[RenderableType]:
+    """What Net-Entreprises last said of each identity, and when; nobody was asked for this."""
+    if accounts:
+        yield Text("")
+        yield Text("Net-Entreprises accounts, as last tested with the password they have now:", style="bold")
+    for identity, verdict in accounts.items():
+        if verdict is None:
+            yield Indented(Text(f"{printable(identity)}: not tested yet"), 2)
+        else:
+            words = f"{printable(identity)}: {verdict.answered.replace('_', ' ')}, {ago(verdict.at, now)}"
+            told = "" if verdict.answered is Answered.ACCEPTED else f": {printable(verdict.reason)}"
+            yield Indented(Text(words + told), 2)
 
 
 def _said(what: str, there: tuple[UserThere, ...]) -> Iterator[RenderableType]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from iea_fleet.model.matrix import Cell, Difference, Matrix, Row, Seen, Status
 from iea_fleet.model.run import Run, RunRecord
-from iea_fleet.reports import as_json
+from iea_fleet.reports import as_json, runs_as_json
 
 RUN = Run(
     id="20261121-101502-a3f9",
@@ -103,6 +103,7 @@ def test_the_whole_document_of_a_run():
             }
         ],
         "follow_up": {"log_in_again": [], "old_credentials": []},
+        "accounts": [],
     }
 
 
@@ -169,9 +170,9 @@ def test_any_value_of_a_setting_can_be_written_as_utf8(value: str | bool | int |
 def test_the_list_of_runs():
     records = [RunRecord(RUN, small().summary()), RunRecord(replace(RUN, ended_at=None, exit_code=None))]
 
-    document = as_json.runs_document(records)
+    document = runs_as_json.document(records)
 
-    jsonschema.Draft202012Validator(as_json.runs_schema()).validate(document)
+    jsonschema.Draft202012Validator(runs_as_json.schema()).validate(document)
     assert document["schema"] == "iea-fleet/runs/1"
     assert document["runs"][0]["run"] == as_json.document(RUN, Matrix(()))["run"]
     assert document["runs"][0]["summary"] == {
