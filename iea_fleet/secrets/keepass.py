@@ -63,17 +63,19 @@ class _Keepass:
             hint = f"its fields: {', '.join((*_FIELDS, *own))}"
             raise SecretError(f"{shown} has no such field", hint, code="secret_no_field")
         value: str | None = own[field] if field in own else getattr(entry, _FIELDS[field])
+        return self._followed(value, shown) if value and "{REF:" in value.upper() else value
+
+    def _followed(self, value: str, shown: str) -> str:
+        """What a reference to another entry leads to: to the library it is text, and would be written as a password."""
         try:
-            # A reference is text like any other to the library, and would be written as a password.
-            value = self.opened.deref(value)
+            led: str | None = self.opened.deref(value)
         except (AttributeError, TypeError, ValueError, RecursionError):
-            value = None if value and "{REF:" in value else value
-        else:
-            if value is not None:
-                return value
-        raise SecretError(
-            f"{shown} refers to another entry that is not there", "correct it in KeePass", code="secret_missing"
-        )
+            led = None
+        if led is None or "{REF:" in led.upper():
+            raise SecretError(
+                f"{shown} refers to another entry that is not there", "correct it in KeePass", code="secret_missing"
+            )
+        return led
 
 
 def open_backend(declared: KeepassBackend, opening: Opening) -> _Keepass:
