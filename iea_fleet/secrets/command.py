@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from iea_fleet.errors import SecretError
 from iea_fleet.model.operator import PLACE, CommandBackend
+from iea_fleet.secrets.age_identity import PASSPHRASE_VARIABLE
 from iea_fleet.secrets.base import Opening, as_text, no_fields, parts_of, without_line_end
 
 _MOST_BYTES = 64 * 1024
@@ -55,7 +56,12 @@ class _Command:
         try:
             # A process group of its own: what the program started ends with it, and the terminal stays its own.
             process = subprocess.Popen(  # noqa: S603 - the operator's own words, and no shell
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={name: value for name, value in os.environ.items() if name != PASSPHRASE_VARIABLE},
+                process_group=0,
             )
         except OSError as error:
             raise SecretError(
