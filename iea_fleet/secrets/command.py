@@ -32,6 +32,8 @@ _MOST_BYTES = 64 * 1024
 class _Command:
     run: tuple[str, ...]
     timeout: int
+    kept_from_it: frozenset[str]
+    """Variables of our environment that hold secrets."""
 
     def exists(self, path: str) -> bool:
         """Whether the program prints something; there is no other way to tell, and why it failed nobody can say."""
@@ -60,7 +62,7 @@ class _Command:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={name: value for name, value in os.environ.items() if name != PASSPHRASE_VARIABLE},
+                env={name: value for name, value in os.environ.items() if name not in self.kept_from_it},
                 process_group=0,
             )
         except OSError as error:
@@ -102,6 +104,6 @@ class _Command:
         raise SecretError(f"{shown} is larger than 64 KB", "is it the right command?", code="secret_foreign")
 
 
-def open_backend(declared: CommandBackend, opening: Opening) -> _Command:  # noqa: ARG001 - one contract for all kinds
+def open_backend(declared: CommandBackend, opening: Opening) -> _Command:
     """The program; it is started for each secret."""
-    return _Command(declared.run, declared.timeout)
+    return _Command(declared.run, declared.timeout, opening.variables | {PASSPHRASE_VARIABLE})

@@ -102,6 +102,22 @@ def test_init_with_a_passphrase(cli: CommandLine) -> None:
         assert CANARY not in terminal.screen + terminal.result
 
 
+def test_a_visit_asks_for_the_passphrase_before_its_bar(cli: CommandLine) -> None:
+    locked = CommandLine(cli.home, {"IEA_FLEET_AGE_PASSPHRASE": CANARY})
+    path = write(cli, locked.run("secrets", cli.home / "inventory.yml", "init", "--passphrase").out.strip())
+    with cli.at_terminal("drift", path) as terminal:
+        terminal.wait_for("Passphrase of")
+        terminal.type("\x03")
+        assert terminal.end() == 130
+        assert "0/1" not in terminal.screen
+    with cli.at_terminal("drift", path) as terminal:
+        terminal.wait_for("Passphrase of")
+        terminal.type(CANARY + "\n")
+        assert terminal.end() == 4
+        assert terminal.screen.count("Passphrase of") == 1
+        assert CANARY not in terminal.screen + terminal.result
+
+
 def test_set_reads_stdin_whole_but_for_one_line_end(cli: CommandLine, inventory: Path) -> None:
     for given, kept in (("a é", "a é"), ("b\n", "b"), ("c\r\n", "c")):
         assert cli.run("secrets", inventory, "set", "x", stdin=given).exit_code == 0
