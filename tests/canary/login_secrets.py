@@ -45,6 +45,9 @@ def inventory_of(lab: RunningLab, secrets: Kept, account: str | None = None, **c
     document = yaml.safe_load(lab.inventory.read_text(encoding="utf-8"))
     document["secrets"] = {**document.get("secrets", {}), **secrets.declared}
     document["defaults"]["connection"] |= connection
+    for declared in (document, *document["offices"].values()):
+        declared.pop("identities", None)
+        declared.pop("users", None)
     if account is not None:
         siret, nom, prenom = WHO[IDENTITY]
         identity = {"siret": siret, "nom": nom, "prenom": prenom, "service": SERVICE_CODE}
