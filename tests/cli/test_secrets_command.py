@@ -166,6 +166,7 @@ def test_a_long_secret_that_is_no_password_of_an_identity(cli: CommandLine, inve
     ("path", "code", "words"),
     [
         ("env:IEA_TEST_USED", 2, "secrets of `env` are not kept by iea-fleet"),
+        ("coffre:x", 2, "no back-end `coffre` is declared; declared: age, env"),
         ("../x", 1, "leads out of its folder"),
         ("a#b", 2, "is no path of a secret"),
         (" x", 2, "is no path of a secret"),
