@@ -6,7 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 from xml.etree import ElementTree as ET
@@ -52,7 +52,7 @@ class Portal:
         self.ca_file = str(folder / "portal-ca.pem")
         authority.cert_pem.write_to_path(self.ca_file)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(*names).configure_cert(self._tls)
+        authority.issue_cert(*names, "127.0.0.1").configure_cert(self._tls)
         self.converse = converse
         self.connect = b"HTTP/1.1 200 Connection established\r\n\r\n"
         self.ways: list[bytes] = []
@@ -68,6 +68,25 @@ class Portal:
     def __enter__(self) -> Self:
         self._start(self._accept)
         return self
+
+    @contextlib.contextmanager
+    def behind_tls(self) -> Iterator[str]:
+        """The address of a proxy that is itself spoken to in TLS, and leads to this one; for one conversation."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+
+            def carry() -> None:
+                raw, _ = listener.accept()
+                with (
+                    socket.create_connection(self._listener.getsockname()) as far,
+                    self._tls.wrap_socket(raw, server_side=True) as near,
+                ):
+                    back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+                    back.start()
+                    _pump(near, far)
+                    back.join(10)
+
+            self._start(carry)
+            yield f"https://127.0.0.1:{listener.getsockname()[1]}"
 
     def __exit__(self, *_: object) -> None:
         for sock in (self._listener, *self._open):
@@ -120,6 +139,13 @@ class Portal:
             self.converse(request, stream)
             with contextlib.suppress(OSError, ValueError):  # the conversation may have closed it
                 stream.unwrap()
+
+
+def _pump(one: socket.socket, other: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := one.recv(65536):
+            other.sendall(data)
+        other.shutdown(socket.SHUT_WR)
 
 
 def _head(sock: socket.socket) -> bytes:

@@ -202,8 +202,10 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """Go on in TLS over the same channel."""
+        """Go on in TLS over the same channel; once."""
         del timeout
+        if self._tls is not None:
+            raise httpcore.ConnectError("through a workstation a proxy is spoken to in plain http:// alone")
         self._tls = ssl_context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
         self._do("tls", self._tls.do_handshake)
         return self

@@ -193,6 +193,13 @@ def test_a_proxy_that_refuses_has_seen_nothing(opened: Opened, connect: bytes, s
     assert "nothing was sent" in verdict.reason
 
 
+def test_a_proxy_may_be_spoken_to_in_tls(opened: Opened):
+    portal = opened()
+    with portal.behind_tls() as proxy:
+        verdict = NetEntreprises(portal.ca_file, proxy).authenticate(ACCOUNT, SecretStr(PASSWORD))
+    assert verdict.answered is Answered.ACCEPTED, verdict.reason
+
+
 def test_nobody_there_and_no_such_name(opened: Opened):
     portal = opened()
     portal.__exit__()

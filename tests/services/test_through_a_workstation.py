@@ -45,11 +45,14 @@ def test_what_the_workstation_cannot_reach_is_unavailable(tmp_path: Path, portal
         verdict = ask(portal, server, "http://127.0.0.1:9")
         assert verdict.answered is Answered.UNAVAILABLE
         assert verdict.reason.endswith("nothing was sent: refused: Connection refused"), verdict.reason
+    with Sshd(tmp_path / "tls") as server, portal.behind_tls() as proxy:
+        verdict = ask(portal, server, proxy)
+        assert (verdict.answered, "plain http:// alone" in verdict.reason) == (Answered.UNAVAILABLE, True)
     with Sshd(tmp_path / "strict", AllowTcpForwarding="no") as server:
         verdict = ask(portal, server)
         assert verdict.answered is Answered.UNAVAILABLE
         assert "set AllowTcpForwarding" in verdict.reason
-    assert portal.ways == []
+    assert portal.requests == []
 
 
 def test_certificates_are_judged_by_the_controller(tmp_path: Path, portal: Portal):
