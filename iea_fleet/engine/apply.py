@@ -6,22 +6,22 @@ Only "nothing is left to do" when read again is success. Sources: the connection
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from iea_fleet.core import matrix, planner
-from iea_fleet.engine import clock, preconditions, relaunch, staleness, verify
+from iea_fleet.engine import clock, leftovers, preconditions, relaunch, staleness, verify
 from iea_fleet.engine.gather import Gathered, gather
 from iea_fleet.engine.lease import Leases, Standing
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.engine.render import render
-from iea_fleet.engine.settle import Settled, settle
+from iea_fleet.engine.settle import Record, Settled, settle
 from iea_fleet.engine.transaction import LOST, Transaction, Write
 from iea_fleet.errors import BrokenError, SettingsFormatError
 from iea_fleet.model.matrix import Cell, Row, Status
 from iea_fleet.model.plan import TargetPlan
 from iea_fleet.model.playbook import Playbook
-from iea_fleet.model.request import Answer, Done, Failed, Moved
+from iea_fleet.model.request import Answer, Done, Failed, Moved, Request
 from iea_fleet.model.run import Memory
 from iea_fleet.model.target import Target
 from iea_fleet.resources import Unobserved
@@ -35,7 +35,8 @@ _NEXT = "the next iea-fleet apply settles it"
 class Push:
     """One workstation's push, in one session of one run.
 
-    ``reviewed`` is the plan that the operator has said yes to; ``leases`` reads and signs ``run.json``.
+    ``reviewed`` is the plan that the operator has said yes to; ``leases`` reads and signs ``run.json``; ``record`` is
+    told what a dead run has replaced after all.
     """
 
     session: Session
@@ -44,6 +45,7 @@ class Push:
     memories: Mapping[str, Memory]
     leases: Leases
     run: str
+    record: Record
     reviewed: TargetPlan | None = None
     asked: verify.Asked = field(default_factory=dict)
 
@@ -59,6 +61,7 @@ class Push:
         if (cells := self._kept_from_writing(plan, gathered)) is not None:
             return self._without_writing(plan, gathered, cells)
         if not plan.changes:
+            leftovers.tidy(self.session, self.target, self.leases, self.run, gathered)
             return self._without_writing(plan, self._left(gathered), plan.cells)
         if self.playbook.test_first and (cells := self._unreached(plan)):
             return Outcome(Row(self.target.name, self.target.office, cells), {}, plan)
@@ -76,8 +79,12 @@ class Push:
             ) from error
 
     def _gather(self) -> Gathered:
-        also = (self.leases.read(self.target),)
+        also = (self.leases.read(self.target), *leftovers.folders(self.target), *self._also())
         return gather(self.session, self.target, self.playbook.probes, also, for_writing=True)
+
+    def _also(self) -> Iterable[Request]:
+        """What else has to be read for the plan."""
+        return ()
 
     def _plan(self, gathered: Gathered) -> TargetPlan:
         """What is to be done here; what is left to do, once it was done."""
@@ -97,15 +104,13 @@ class Push:
 
     def _settled(self, gathered: Gathered) -> tuple[Gathered, Unobserved | None]:
         """What is there once a dead run was settled; why the workstation is not ours to write to, or None."""
-        question = self.leases.read(self.target)
-        answer = gathered.answers[question]
-        lease = self.leases.standing(self.target, answer, self.session)
+        lease = self.leases.standing(self.target, gathered.answers[self.leases.read(self.target)], self.session)
         if lease.standing is not Standing.DEAD:
             return gathered, lease.in_a_cell()
-        if self.session.carry_out((question,)) != [answer]:
-            # Its owner was alive when we read it, and has ended well since: what it wrote has to be read anew.
+        settled = settle(self.session, self.target, lease, self.leases, self.record)
+        if settled is None:
+            # Its owner was alive when we read it and has ended well since, or somebody else settles it: read it anew.
             return self._settled(self._gather())
-        settled = settle(self.session, self.target, lease)
         if not isinstance(settled, Settled):
             return gathered, settled
         if settled.finished:
@@ -153,6 +158,7 @@ class Push:
         transaction = Transaction.prepare(self.session, self.target, self.leases, self.run, requests, before)
         if trouble := transaction.take(before):
             return self._without_writing(plan, before, _set(plan, trouble.status, trouble.reason, trouble.reason_code))
+        leftovers.remove(self.session, leftovers.found(self.target, before.answers))
         answers = transaction.write()
         if transaction.lost:
             return self._without_writing(plan, before, _set(plan, LOST.status, LOST.reason, LOST.reason_code))
