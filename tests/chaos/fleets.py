@@ -14,6 +14,11 @@ from command_line import CommandLine, Ran
 from lab_files import inventory, left_behind, playbook, put_right
 from labs import RunningLab, running_lab
 
+from iea_fleet.engine.load import load
+from iea_fleet.history import History
+from iea_fleet.model.matrix import Status
+from iea_fleet.model.target import Target
+
 _BACKUP = re.compile(r"[0-9a-z-]+-[0-9]+\.bak")
 _PAUSED = re.compile(r"(?P<name>[a-z]+-[0-9]+): pauses at request (?P<number>[0-9]+)$", re.MULTILINE)
 _PATIENCE = 60.0
@@ -33,6 +38,7 @@ class Fleet:
     former: set[bytes] = field(default_factory=set)
     """Whole settings that were there at some time, and may be in a backup."""
     kills: int = 0
+    targets: list[Target] = field(default_factory=list)
     _seen: int = field(default=0)
 
     def apply(self) -> Ran:
@@ -64,6 +70,11 @@ class Fleet:
             process.communicate()
             self.kills += process.returncode < 0
 
+    def mend(self) -> None:
+        """Every workstation works again."""
+        for name in self.lab.names:
+            self.lab.mend(name)
+
     def assert_whole(self) -> None:
         """Every settings file is the old one or the new one."""
         for name in self.lab.names:
@@ -75,11 +86,14 @@ class Fleet:
         assert applied.exit_code == 0
         assert {name: self.lab.file(name).read_bytes() for name in self.lab.names} == self.right
         self.assert_tidy()
-        last = self.cli.run("status", self.inventory, "--last", "--format", "json")
-        assert {last.cell(name)["status"] for name in self.lab.names} <= {"changed", "in_sync"}
-        runs = self.cli.run("runs", "--format", "json").document["runs"]
-        assert runs[0]["run"]["id"] == applied.document["run"]["id"]
-        assert runs[0]["run"]["exit_code"] == 0
+        with History.open(self.cli.state) as history:
+            (latest,) = history.runs(1)
+            assert (latest.run.id, latest.run.exit_code) == (applied.document["run"]["id"], 0)
+            last = history.last_rows(latest.run.inventory, self.targets)
+            pushed = [cell for row in last for cell in row.cells if cell.address == "server_connection"]
+            assert len(pushed) == len(self.lab.names)
+            assert {cell.status for cell in pushed} <= {Status.CHANGED, Status.IN_SYNC}
+            assert history.verify().broken == ""
 
     def assert_tidy(self, also: Iterable[bytes] = ()) -> None:
         """No temporary file, no ``run.json``, no backup but whole ones of settings; ``also`` are such."""
@@ -93,6 +107,12 @@ class Fleet:
         """Which workstations pause at which request, since this was asked last with ``forget_pauses``."""
         text = self._journal()[self._seen :]
         return {found["name"]: int(found["number"]) for found in _PAUSED.finditer(text)}
+
+    def stands_still(self) -> bool:
+        """Whether every workstation has either come to its pause or was finished: the push goes no further."""
+        before = self.pauses()
+        time.sleep(1.5)
+        return bool(before) and self.pauses() == before
 
     def forget_pauses(self) -> None:
         """What was journalled until now is not counted any more."""
@@ -109,7 +129,8 @@ def fleet(home: Path, workstations: int) -> Iterator[Fleet]:
         old = {name: lab.file(name).read_bytes() for name in lab.names}
         right = {name: put_right(lab, content) for name, content in old.items()}
         patient = inventory(lab, "patient", ("timeout: 10", "timeout: 120"))
-        yield Fleet(lab, CommandLine(home), patient, all_at_once(lab), old, right)
+        targets = list(load(patient).selected)
+        yield Fleet(lab, CommandLine(home), patient, all_at_once(lab), old, right, targets=targets)
 
 
 def all_at_once(lab: RunningLab) -> Path:
