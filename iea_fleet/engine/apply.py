@@ -29,6 +29,12 @@ from iea_fleet.resources.server_connection import KIND as SERVER_CONNECTION
 from iea_fleet.transports.base import Session
 
 _NEXT = "the next iea-fleet apply settles it"
+_WHOLE = "each file is whole, the old or the new one; the next iea-fleet apply settles the rest"
+
+# How far a push had come when its connection broke, and what to do.
+_NOTHING_WRITTEN = ("before this run wrote anything there", "")
+_SETTLING = ("while what an interrupted run left there was being settled", _WHOLE)
+_WRITING = ("while the settings were being written", _WHOLE)
 
 
 @dataclass
@@ -48,9 +54,17 @@ class Push:
     record: Record
     reviewed: TargetPlan | None = None
     asked: verify.Asked = field(default_factory=dict)
+    _reached: tuple[str, str] = field(default=_NOTHING_WRITTEN, init=False)
 
     def carry_out(self) -> Outcome:
         """Do it, and say what came of it. TransportError when the connection is of no more use."""
+        try:
+            return self._carried_out()
+        except BrokenError as error:
+            said, hint = self._reached
+            raise BrokenError(f"{error.sentence}, {said}", hint or error.hint, code=error.code) from error
+
+    def _carried_out(self) -> Outcome:
         gathered = self._gather()
         if self.target.held_on(clock.today()) is None:
             gathered, trouble = self._settled(gathered)
@@ -61,7 +75,9 @@ class Push:
         if (cells := self._kept_from_writing(plan, gathered)) is not None:
             return self._without_writing(plan, gathered, cells)
         if not plan.changes:
+            self._reached = _SETTLING
             leftovers.tidy(self.session, self.target, self.leases, self.run, gathered)
+            self._reached = _NOTHING_WRITTEN
             return self._without_writing(plan, self._left(gathered), plan.cells)
         if self.playbook.test_first and (cells := self._unreached(plan)):
             return Outcome(Row(self.target.name, self.target.office, cells), {}, plan)
@@ -69,14 +85,8 @@ class Push:
             requests = self._writes(plan, gathered)
         except SettingsFormatError as error:
             return self._without_writing(plan, gathered, _set(plan, Status.FAILED, str(error), error.code))
-        try:
-            return self._written(plan, gathered, requests)
-        except BrokenError as error:
-            raise BrokenError(
-                f"{error.sentence}, while the settings were being written",
-                "each file is whole, the old or the new one; the next iea-fleet apply settles the rest",
-                code=error.code,
-            ) from error
+        self._reached = _WRITING
+        return self._written(plan, gathered, requests)
 
     def _gather(self) -> Gathered:
         also = (self.leases.read(self.target), *leftovers.folders(self.target), *self._also())
@@ -107,7 +117,9 @@ class Push:
         lease = self.leases.standing(self.target, gathered.answers[self.leases.read(self.target)], self.session)
         if lease.standing is not Standing.DEAD:
             return gathered, lease.in_a_cell()
+        self._reached = _SETTLING
         settled = settle(self.session, self.target, lease, self.leases, self.record)
+        self._reached = _NOTHING_WRITTEN
         if settled is None:
             # Its owner was alive when we read it and has ended well since, or somebody else settles it: read it anew.
             return self._settled(self._gather())
