@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +22,7 @@ from iea_fleet.model.target import Target
 
 _BACKUP = re.compile(r"[0-9a-z-]+-[0-9]+\.bak")
 _PAUSED = re.compile(r"(?P<name>[a-z]+-[0-9]+): pauses at request (?P<number>[0-9]+)$", re.MULTILINE)
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Fleet:
 
     def apply(self) -> Ran:
         """Run apply to its end."""
-        return self.cli.run("apply", *self.files, "--yes", "--format", "json", "--concurrency", "64")
+        return self.cli.run("apply", *self.files, "--yes", "--format", "json")
 
     @property
     def files(self) -> tuple[Path, Path]:
@@ -71,9 +72,11 @@ class Fleet:
             self.kills += process.returncode < 0
 
     def mend(self) -> None:
-        """Every workstation works again."""
-        for name in self.lab.names:
-            self.lab.mend(name)
+        """Every workstation works again, also those that restart at this moment."""
+        for one in self.lab.info.workstations:
+            self.lab.mend(one.name)
+        for one in self.lab.info.workstations:
+            assert wait_until(lambda port=one.port: _answers(port))
 
     def assert_whole(self) -> None:
         """Every settings file is the old one or the new one."""
@@ -109,10 +112,16 @@ class Fleet:
         return {found["name"]: int(found["number"]) for found in _PAUSED.finditer(text)}
 
     def stands_still(self) -> bool:
-        """Whether every workstation has either come to its pause or was finished: the push goes no further."""
-        before = self.pauses()
-        time.sleep(1.5)
-        return bool(before) and self.pauses() == before
+        """Whether each workstation has come to its pause, or has its outcome in the history: the push goes no further.
+
+        The run before it has ended.
+        """
+        if not self.pauses():
+            return False
+        with History.open(self.cli.state) as history:
+            (latest,) = history.runs(1)
+            done = {row.workstation for row in history.rows(latest.run.id)}
+        return latest.run.ended_at is None and done | self.pauses().keys() == set(self.lab.names)
 
     def forget_pauses(self) -> None:
         """What was journalled until now is not counted any more."""
@@ -120,6 +129,14 @@ class Fleet:
 
     def _journal(self) -> str:
         return (self.lab.directory / "lab.log").read_text(encoding="utf-8")
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
@@ -144,6 +161,6 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen[str] | None =
     while not true():
         if process is not None and process.poll() is not None:
             return true()
-        assert time.monotonic() < until, "it did not come to pass in a minute"
+        assert time.monotonic() < until, "it did not come to pass"
         time.sleep(0.02)
     return True

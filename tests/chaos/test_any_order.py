@@ -6,7 +6,6 @@ import datetime as dt
 import os
 import re
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -129,8 +128,7 @@ class Office(RuleBasedStateMachine):
         """The workstation restarts in the middle of a push."""
         self.fleet.lab.break_(name, f"die-after={number}")
         self.fleet.apply()
-        self.fleet.lab.mend(name)
-        time.sleep(1.2)
+        self.fleet.mend()
         self.died, self.killed, self.pushed = True, "", ("", {})
 
     @rule()

@@ -10,6 +10,8 @@ from fleets import fleet, wait_until
 
 LAST = 120
 """A push takes fewer requests than this."""
+AT_ONCE = 60
+"""So many workstations wait at their number together: each occupies one of 64 workers."""
 EVERY = 1 if "CHAOS_KILLS" in os.environ else 11
 WORKSTATIONS = 4
 LATER = 12
@@ -18,23 +20,27 @@ LATER = 12
 
 @pytest.fixture(scope="module")
 def requests(tmp_path_factory: pytest.TempPathFactory) -> int:
-    """How many requests a push has. One workstation for each: all wait at theirs when the one process is killed."""
-    with fleet(tmp_path_factory.mktemp("at-once"), LAST) as many:
-        for number, name in enumerate(many.lab.names, 1):
-            many.lab.break_(name, f"pause-at={number}")
-        with many.killed_apply() as process:
-            assert wait_until(many.stands_still, process)
-        numbers = sorted(many.pauses().values())
-        assert many.kills == 1
-        assert numbers == list(range(1, len(numbers) + 1))
-        many.assert_whole()
-        many.mend()
-        many.assert_settled(many.apply())
-        return len(numbers)
+    """How many requests a push has. One workstation for each number: all wait at theirs when the process is killed."""
+    numbers: list[int] = []
+    with fleet(tmp_path_factory.mktemp("at-once"), AT_ONCE) as many:
+        for first in range(1, LAST, AT_ONCE):
+            many.old_again()
+            many.forget_pauses()
+            for number, name in enumerate(many.lab.names, first):
+                many.lab.break_(name, f"pause-at={number}")
+            with many.killed_apply() as process:
+                assert wait_until(many.stands_still, process)
+            numbers += many.pauses().values()
+            many.assert_whole()
+            many.mend()
+            many.assert_settled(many.apply())
+        assert many.kills == LAST // AT_ONCE
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    return len(numbers)
 
 
 def test_every_request_at_once(requests: int) -> None:
-    assert 40 < requests < LAST
+    assert AT_ONCE < requests < LAST
 
 
 def test_a_kill_for_every_number(requests: int, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_rollback_that_was_killed_is_settled_by_the_next(office: RunningLab, c
     new = contents(office)
     office.break_(ONE, "slow=60")
     with cli.started("rollback", run, "--yes", "--limit", ONE) as process:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 300
         while not office.file(ONE, f"{BACKUPS}/run.json").exists():
             assert time.monotonic() < until
             time.sleep(0.002)

