@@ -15,6 +15,7 @@ GROUPS = {
     "leases": ("INVENTORY list", "INVENTORY break"),
     "secrets": ("INVENTORY init", "INVENTORY set", "INVENTORY list", "INVENTORY check", "INVENTORY rekey"),
     "trust": ("scan", "add", "list", "remove"),
+    "identities": ("INVENTORY list", "INVENTORY test", "INVENTORY clear"),
     "runs": ("verify", "prune"),
     "lab": ("up", "down", "status", "break", "mend", "portal", "portal set-password"),
 }

@@ -69,11 +69,11 @@ class _Cleaned(io.TextIOBase):
         return self._stream.fileno()
 
     @property
-    def encoding(self) -> str:
+    def encoding(self) -> str:  # type: ignore[override]
         """That of the stream behind."""
         return self._stream.encoding
 
-    @property  # type: ignore[override]
-    def errors(self) -> str | None:
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
         """That of the stream behind."""
         return self._stream.errors

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "leases": "See which runs hold workstations; break a dead one's.",
     "trust": "See and accept the host keys of workstations.",
     "secrets": "Set, list and check secrets; encrypt them anew.",
+    "identities": "See, test and clear Net-Entreprises accounts.",
     "runs": "List, verify and prune what was run, when and by whom.",
     "show": "Show one run again: its matrix and its differences.",
     "schema": "Print the JSON Schema of a kind of file, for an editor.",

@@ -71,8 +71,9 @@ class Operation:
         """Read the files and open the history. InvalidFilesError, UsageError or HistoryError."""
         loaded = load(options.inventory, options.playbook)
         targets = select(loaded.selected, options.limit) if options.limit else list(loaded.selected)
-        history = History.open(options.state_dir)
         secrets = Secrets(loaded.secrets, loaded.folder)
+        secrets.unlock(loaded.references)
+        history = History.open(options.state_dir)
         return cls(options, command, loaded, targets, history, secrets, history.memories(loaded.name))
 
     def __enter__(self) -> Self:

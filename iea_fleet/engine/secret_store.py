@@ -77,8 +77,10 @@ class SecretStore:
         UsageError or SecretError when it means none that can be written.
         """
         declared, found = self._loaded.secrets, _NAMED.fullmatch(path)
-        if found and found[1] in declared:
+        if found:
             name, path = found[1], found[2]
+            if name not in declared:
+                raise UsageError(f"no back-end `{name}` is declared", f"declared: {', '.join(declared) or 'none'}")
             if declared[name].kind != "age":
                 raise UsageError(
                     f"secrets of `{name}` are not kept by iea-fleet", f"set them in {declared[name].kind} itself"

@@ -42,6 +42,7 @@ from iea_fleet.lab.network import HOST
 from iea_fleet.lab.portal import Portal
 from iea_fleet.lab.proxy import Proxy
 from iea_fleet.lab.seal import KEY_FILE, Seal
+from iea_fleet.lab.secret_files import FOLDER, IDENTITY, write_secrets
 from iea_fleet.lab.ssh_server import KEY_KIND, SshWorkstation
 from iea_fleet.lab.users import user_files
 from iea_fleet.lab.workstation import Workstation
@@ -49,7 +50,7 @@ from iea_fleet.model.layout import Layout
 
 _SPARE_FILES = 500
 _LOOK_EVERY = 2.0
-_MADE_BY_US = ("inventory.yml", "ca.pem", "id_ed25519", KEY_FILE, "workstations")
+_MADE_BY_US = ("inventory.yml", "ca.pem", "id_ed25519", KEY_FILE, IDENTITY, FOLDER, "workstations")
 _journal = logging.getLogger("iea_fleet.lab")
 
 
@@ -64,7 +65,8 @@ class Lab:
         self.authority = trustme.CA(organization_name="iea-fleet lab")
         self.servers = IeaServers(self.authority, self._verdict)
         self.servers_down = False
-        self.service = NetEntreprises(self.authority, Portal(new_accounts()), directory / SERVICE_LOG)
+        self.accounts = new_accounts()
+        self.service = NetEntreprises(self.authority, Portal(self.accounts), directory / SERVICE_LOG)
         self.proxy = Proxy({f"{TEST_HOST}:443": self.service.port})
 
     async def start(self) -> None:
@@ -171,7 +173,14 @@ class Lab:
 
     def _write_inventory(self, key_file: Path) -> None:
         name = f"Lab {dt.datetime.now().astimezone():%Y-%m-%d %H:%M} {secrets.token_hex(2)}"
-        wanted = Wanted(self.servers.authentication_url, self.servers.update_url, key_file, "ca.pem")
+        wanted = Wanted(
+            self.servers.authentication_url,
+            self.servers.update_url,
+            key_file,
+            "ca.pem",
+            self.proxy.url,
+            write_secrets(self.directory, self.accounts),
+        )
         reached = {name: Reached(one.port, one.host_key) for name, one in self.workstations.items()}
         text = inventory_text(name, wanted, self.offices, reached)
         (self.directory / "inventory.yml").write_text(text, encoding="utf-8")

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from iea_fleet.lab.identities import SERVICE_CODE, WHO
 from iea_fleet.lab.network import HOST
+from iea_fleet.lab.secret_files import FOLDER, IDENTITY, reference
 from iea_fleet.lab.ssh_server import USER
+from iea_fleet.lab.users import users
 
 _PLACES = (
     ("nancy", "Maison des associations, Nancy"),
@@ -33,6 +36,7 @@ _PLACES = (
     ("chalons", "Comité régional, Châlons-en-Champagne"),
     ("vittel", "Antenne de Vittel"),
 )
+_OFFICES = "offices:                             # their users deposit with these accounts"
 _PLAIN = re.compile(r"[A-Za-z0-9/_][\w/.+-]*")
 
 
@@ -77,26 +81,55 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the inventory asks for and with what its user comes in."""
+    """What the inventory asks for, with what its user comes in, and what opens its secrets (``recipient``, of age)."""
 
     authentication_url: str
     update_url: str
     key_file: Path
     ca_file: str
+    proxy: str
+    recipient: str
 
 
 def inventory_text(name: str, wanted: Wanted, offices: Sequence[Office], reached: dict[str, Reached]) -> str:
     """The inventory as YAML. ``reached`` is by the name of the workstation."""
-    return "\n".join((*_head(name, wanted), *(line for office in offices for line in _office(office, reached)), ""))
+    places = (line for number, office in enumerate(offices) for line in _office(number, office, reached))
+    return "\n".join((*_head(name), *_accounts(wanted), *_defaults(wanted), _OFFICES, *places, ""))
 
 
-def _head(name: str, wanted: Wanted) -> Iterator[str]:
+def _head(name: str) -> Iterator[str]:
     yield "# The simulated network of « iea-fleet lab up », written anew each time it starts."
     yield "# Every server in it is on this machine and speaks only to it."
     yield "version: 1"
     yield f"name: {json.dumps(name)}"
     yield "layout: lab                          # shipped with iea-fleet"
     yield ""
+
+
+def _accounts(wanted: Wanted) -> Iterator[str]:
+    yield f"secrets:                             # the identity that opens them: {IDENTITY}"
+    yield "  age:"
+    yield "    kind: age"
+    yield f"    folder: {FOLDER}"
+    yield f"    recipients: [{wanted.recipient}]"
+    yield ""
+    yield "net_entreprises_service:             # the lab's own, behind its proxy"
+    yield "  environment: test"
+    yield f"  proxy: {wanted.proxy}"
+    yield f"  ca_file: {wanted.ca_file}"
+    yield ""
+    yield "identities:                          # Net-Entreprises accounts"
+    for name, (siret, nom, prenom) in WHO.items():
+        yield f"  {name}:"
+        yield f'    siret: "{siret}"'
+        yield f"    nom: {_scalar(nom)}"
+        yield f"    prenom: {_scalar(prenom)}"
+        yield f"    password: {reference(name)}"
+        yield f'    service: "{SERVICE_CODE}"'
+    yield ""
+
+
+def _defaults(wanted: Wanted) -> Iterator[str]:
     yield "defaults:"
     yield "  connection:"
     yield "    transport: ssh"
@@ -109,14 +142,16 @@ def _head(name: str, wanted: Wanted) -> Iterator[str]:
     yield f"    update_url: {wanted.update_url}"
     yield f"    ca_file: {wanted.ca_file}                  # the lab's own authority"
     yield ""
-    yield "offices:"
 
 
-def _office(office: Office, reached: dict[str, Reached]) -> Iterator[str]:
+def _office(number: int, office: Office, reached: dict[str, Reached]) -> Iterator[str]:
     kind = "standalone         # monoposte" if office.standalone else "network            # réseau"
     yield f"  {office.name}:"
     yield f"    title: {office.title}"
     yield f"    installation: {kind}"
+    yield "    users:"
+    for user, identity in users(number, office.standalone).items():
+        yield f"      {_scalar(user)}: {{net_entreprises: {identity or 'absent'}}}"
     yield "    workstations:"
     for name in office.workstations:
         yield f"      {name}:"

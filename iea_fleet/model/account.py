@@ -60,3 +60,21 @@ class AccountVerdict:
     def reason_code(self) -> str:
         """The reason code of a cell that is skipped because of it."""
         return f"account_{self.answered}"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownIdentity:
+    """An identity of an inventory, who uses it, and what is known of its account.
+
+    ``users`` are named ``office/user``, ``workstations`` are those of their offices. ``verdict`` is the last one, None
+    when there is none; ``outdated``: it is about another password than that of today. ``trouble`` says why the
+    password cannot be had here.
+    """
+
+    name: str
+    account: Account
+    users: tuple[str, ...]
+    workstations: tuple[str, ...]
+    verdict: AccountVerdict | None
+    outdated: bool = False
+    trouble: str = ""

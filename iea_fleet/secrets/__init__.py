@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 
 from iea_fleet.core.credential_rules import password_fault
 from iea_fleet.errors import SecretError
+from iea_fleet.model.inventory import EnvBackend
 from iea_fleet.model.operator import AnyBackend
 from iea_fleet.model.part import split_reference
 from iea_fleet.secrets.age_identity import OperatorIdentity
@@ -45,13 +47,26 @@ class Secrets:
 
     def __init__(self, declared: Mapping[str, AnyBackend], folder: Path) -> None:
         self._declared = declared
-        self._opening = Opening(folder, self.get, OperatorIdentity())
+        variables = frozenset(
+            name for backend in declared.values() if isinstance(backend, EnvBackend) for name in backend.names
+        )
+        self._opening = Opening(folder, self.get, OperatorIdentity(), variables)
         self._lock = threading.RLock()
         self._open: dict[str, Backend | SecretError] = {}
         self._known: dict[str, SecretStr | SecretError] = {}
 
     def __repr__(self) -> str:
         return f"Secrets({', '.join(self._declared)})"
+
+    def unlock(self, references: Iterable[str]) -> None:
+        """Unlock the operator's identity now, if one of these references needs it. What goes wrong is told by ``get``.
+
+        For commands that show their progress later: nobody sees a question below a bar, or ends it with Ctrl-C.
+        """
+        names = {split_reference(reference)[0] for reference in references}
+        if any(declared.kind == "age" for name, declared in self._declared.items() if name in names):
+            with suppress(SecretError):
+                self._opening.identity.keys()
 
     def exists(self, reference: str) -> bool:
         """Whether a reference leads to a secret. The value is not read, where its back-end can tell without.

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from iea_fleet.errors import SecretError
 from iea_fleet.secrets.age_files import not_written, read_small, sync, write_new
+from iea_fleet.secrets.redactor import SHARED
 
 if TYPE_CHECKING:
     import pyrage  # type: ignore[import-untyped]
@@ -148,6 +149,7 @@ def _unlocked(content: bytes, file: Path, shown: str) -> bytes:
                 code="identity_encrypted",
             )
         passphrase = getpass.getpass(f"Passphrase of {file}: ")
+    SHARED.remember(passphrase)
     try:
         unlocked: bytes = pyrage.passphrase.decrypt(content, passphrase)
     except pyrage.DecryptError as error:

@@ -32,12 +32,14 @@ class Opening:
     """What a back-end is opened with.
 
     ``folder``: relative paths are meant from here; ``secret`` reads a reference to another back-end, for a password or
-    token of its own; ``identity`` is the operator's, one for all back-ends, so that its passphrase is asked once.
+    token of its own; ``identity`` is the operator's, one for all back-ends, so that its passphrase is asked once;
+    ``variables`` are those in which the inventory expects secrets: no program that is started gets them.
     """
 
     folder: Path
     secret: Callable[[str], SecretStr]
     identity: OperatorIdentity
+    variables: frozenset[str] = frozenset()
 
 
 def parts_of(path: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from iea_fleet.errors import SecretError
 from iea_fleet.model.operator import PLACE, CommandBackend
+from iea_fleet.secrets.age_identity import PASSPHRASE_VARIABLE
 from iea_fleet.secrets.base import Opening, as_text, no_fields, parts_of, without_line_end
 
 _MOST_BYTES = 64 * 1024
@@ -31,6 +32,8 @@ _MOST_BYTES = 64 * 1024
 class _Command:
     run: tuple[str, ...]
     timeout: int
+    kept_from_it: frozenset[str]
+    """Variables of our environment that hold secrets."""
 
     def exists(self, path: str) -> bool:
         """Whether the program prints something; there is no other way to tell, and why it failed nobody can say."""
@@ -55,7 +58,12 @@ class _Command:
         try:
             # A process group of its own: what the program started ends with it, and the terminal stays its own.
             process = subprocess.Popen(  # noqa: S603 - the operator's own words, and no shell
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={name: value for name, value in os.environ.items() if name not in self.kept_from_it},
+                process_group=0,
             )
         except OSError as error:
             raise SecretError(
@@ -96,6 +104,6 @@ class _Command:
         raise SecretError(f"{shown} is larger than 64 KB", "is it the right command?", code="secret_foreign")
 
 
-def open_backend(declared: CommandBackend, opening: Opening) -> _Command:  # noqa: ARG001 - one contract for all kinds
+def open_backend(declared: CommandBackend, opening: Opening) -> _Command:
     """The program; it is started for each secret."""
-    return _Command(declared.run, declared.timeout)
+    return _Command(declared.run, declared.timeout, opening.variables | {PASSPHRASE_VARIABLE})

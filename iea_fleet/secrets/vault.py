@@ -14,11 +14,12 @@ Tested against a real OpenBao server. Sources: the HTTP API of the KV secrets en
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
@@ -28,6 +29,7 @@ from iea_fleet.secrets.base import Opening, not_installed, parts_of
 
 TIMEOUT = 10
 """Seconds to connect, and seconds without an answer."""
+Answer = TypeVar("Answer")
 _USUAL = ("password", "value")
 
 
@@ -40,22 +42,27 @@ class _Vault:
 
     def exists(self, path: str) -> bool:
         """Whether the newest version of the secret is there, by its metadata; a policy has to allow reading those."""
-        answer = self._ask(path, lambda: self._client.secrets.kv.v2.read_secret_metadata(path, mount_point=self.mount))
-        if answer is None:
-            return False
-        newest = answer["versions"].get(str(answer["current_version"]), {})
-        return not newest.get("destroyed", True) and not newest.get("deletion_time")
+
+        def request() -> bool:
+            about = self._client.secrets.kv.v2.read_secret_metadata(path, mount_point=self.mount)["data"]
+            newest = about["versions"].get(str(about["current_version"]), {"destroyed": True})
+            gone_at = newest.get("deletion_time")  # it may lie ahead
+            gone = bool(gone_at) and dt.datetime.fromisoformat(gone_at) <= dt.datetime.now(dt.UTC)
+            return not newest["destroyed"] and not gone
+
+        return bool(self._ask(path, request))
 
     def get(self, path: str, field: str | None) -> SecretStr:
         """A field of the newest version."""
-        shown = f"the secret {path} of {self.url}"
-        answer = self._ask(
-            path,
-            lambda: self._client.secrets.kv.v2.read_secret_version(
+
+        def request() -> dict[str, Any]:
+            answer = self._client.secrets.kv.v2.read_secret_version(
                 path, mount_point=self.mount, raise_on_deleted_version=False
-            ),
-        )
-        values = answer and answer["data"]
+            )
+            return dict(answer["data"]["data"] or {})
+
+        shown = f"the secret {path} of {self.url}"
+        values = self._ask(path, request)
         if not values:
             hint = f"check its path and `mount` ({self.mount}); a deleted one can be put back with: vault kv undelete"
             raise SecretError(f"{shown} is not there", hint, code="secret_missing")
@@ -66,8 +73,8 @@ class _Vault:
             raise SecretError(f"{shown} is empty there", "keep it again", code="secret_empty")
         return SecretStr(value)
 
-    def _ask(self, path: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401 - what JSON holds
-        """The data of an answer; None where there is no such path. A server that is down is not asked again."""
+    def _ask(self, path: str, request: Callable[[], Answer]) -> Answer | None:
+        """What a request answers; None where there is no such path. A server that is down is not asked again."""
         from hvac import exceptions  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
         from requests import RequestException  # noqa: PLC0415
 
@@ -75,7 +82,7 @@ class _Vault:
         if self._down is not None:
             raise SecretError(self._down.sentence, self._down.hint, code=self._down.code)
         try:
-            return request()["data"]
+            return request()
         except exceptions.InvalidPath:
             return None
         except (exceptions.Forbidden, exceptions.Unauthorized):

@@ -93,9 +93,13 @@ class Watched:
 
     def _watch(self, pid: int, over: threading.Event) -> None:
         while not over.wait(0.005):
-            self.of_processes.add(_read(pid, "cmdline"))
+            own = _read(pid, "cmdline")
+            self.of_processes.add(own)
             for child in _descendants(pid):
-                self.of_processes |= {_read(child, "cmdline"), _read(child, "environ")}
+                words = _read(child, "cmdline")
+                # Until it has become another program it is a copy of the command, which may have secrets.
+                if words != own:
+                    self.of_processes |= {words, _read(child, "environ")}
 
     def places(self, *folders: Path, but: Iterable[Path] = ()) -> dict[str, bytes]:
         """All that was said and kept so far, by where it is; of ``folders`` too, ``but`` these files or folders."""

@@ -57,22 +57,36 @@ def _age(folder: Path, secrets: Mapping[str, str], passphrase: str | None = None
     if passphrase is not None:
         environment["IEA_FLEET_AGE_PASSPHRASE"] = passphrase
     declared = {"kind": "age", "folder": str(folder / "secrets"), "recipients": [str(recipient)]}
-    return Kept({"age": declared}, lambda name: f"age:{name}", environment)
+    return Kept({"mine": declared}, lambda name: f"mine:{name}", environment)
 
 
 def _age_with_passphrase(folder: Path, secrets: Mapping[str, str]) -> Kept:
     return _age(folder, secrets, MASTER)
 
 
+_PRINT_SECRET = """#!{python}
+import os, sys
+# What it was given stands where it is searched.
+with open(os.environ["HOME"] + "/given", "a") as given:
+    print(sys.argv, dict(os.environ), file=given)
+print(open("{folder}/" + sys.argv[1]).read(), end="")
+"""
+
+
 def _command(folder: Path, secrets: Mapping[str, str]) -> Kept:
     for name, value in secrets.items():
         owner_only(folder / name, f"{value}\n")
     program = folder / "print-secret"
-    program.write_text(f'#!{sys.executable}\nimport sys\nprint(open(f"{folder}/{{sys.argv[1]}}").read(), end="")\n')
+    program.write_text(_PRINT_SECRET.format(python=sys.executable, folder=folder))
     program.chmod(0o700)
     declared = {"kind": "command", "run": [str(program), "{path}"]}
     file = owner_only(folder / "config.yml", yaml.safe_dump({"secrets": {"pass": declared}}))
-    return Kept({}, lambda name: f"pass:{name}", {"IEA_FLEET_CONFIG": str(file), "LC_ALL": "C.UTF-8"})
+    others = {"IEA_FLEET_AGE_PASSPHRASE": MASTER, "OTHER_SECRET": MASTER}
+    return Kept(
+        {"env": {"kind": "env", "names": ["OTHER_SECRET"]}},
+        lambda name: f"pass:{name}",
+        {"IEA_FLEET_CONFIG": str(file), "LC_ALL": "C.UTF-8", **others},
+    )
 
 
 def _keepass(folder: Path, secrets: Mapping[str, str]) -> Kept:

@@ -91,15 +91,30 @@ def test_init_with_a_passphrase(cli: CommandLine) -> None:
     assert b"AGE-SECRET-KEY" not in identity(cli).read_bytes()
     path = write(cli, made.out.strip())
     stored(cli, path, "net-entreprises/ligue-54", "Un autre secret")
-    assert (
-        "is protected by a passphrase" in cli.run("secrets", path, "check").err + cli.run("secrets", path, "check").out
-    )
+    unopened = cli.run("secrets", path, "check")
+    assert "is protected by a passphrase, and there is no terminal to ask for it on" in unopened.out
     assert "ligue-54" not in locked.run("secrets", path, "check").out
     with cli.at_terminal("secrets", path, "check") as terminal:
         terminal.wait_for("Passphrase of")
         terminal.type(CANARY + "\n")
         terminal.end()
         assert "ligue-54" not in terminal.result
+        assert CANARY not in terminal.screen + terminal.result
+
+
+def test_a_visit_asks_for_the_passphrase_before_its_bar(cli: CommandLine) -> None:
+    locked = CommandLine(cli.home, {"IEA_FLEET_AGE_PASSPHRASE": CANARY})
+    path = write(cli, locked.run("secrets", cli.home / "inventory.yml", "init", "--passphrase").out.strip())
+    with cli.at_terminal("drift", path) as terminal:
+        terminal.wait_for("Passphrase of")
+        terminal.type("\x03")
+        assert terminal.end() == 130
+        assert "0/1" not in terminal.screen
+    with cli.at_terminal("drift", path) as terminal:
+        terminal.wait_for("Passphrase of")
+        terminal.type(CANARY + "\n")
+        assert terminal.end() == 4
+        assert terminal.screen.count("Passphrase of") == 1
         assert CANARY not in terminal.screen + terminal.result
 
 
@@ -151,6 +166,7 @@ def test_a_long_secret_that_is_no_password_of_an_identity(cli: CommandLine, inve
     ("path", "code", "words"),
     [
         ("env:IEA_TEST_USED", 2, "secrets of `env` are not kept by iea-fleet"),
+        ("coffre:x", 2, "no back-end `coffre` is declared; declared: age, env"),
         ("../x", 1, "leads out of its folder"),
         ("a#b", 2, "is no path of a secret"),
         (" x", 2, "is no path of a secret"),

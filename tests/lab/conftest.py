@@ -8,7 +8,7 @@ from labs import RunningLab, running_lab
 
 @pytest.fixture(scope="session")
 def session_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
-    with running_lab(tmp_path_factory.mktemp("labs")) as running:
+    with running_lab(tmp_path_factory.mktemp("labs"), accounts=True) as running:
         yield running
 
 

@@ -130,3 +130,10 @@ def test_a_descriptor_less_is_open_afterwards() -> None:
     for number in range(5):
         secrets.get(f"pass:{number}")
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_passphrase_of_the_identity_is_not_handed_on(python: Python, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IEA_FLEET_AGE_PASSPHRASE", "CANARY")
+    monkeypatch.setenv("IEA_TEST_OTHER", "handed on")
+    secrets = python("import os; print([os.environ.get(f'IEA_{n}') for n in ('FLEET_AGE_PASSPHRASE', 'TEST_OTHER')])")
+    assert secrets.get("pass:x").get_secret_value() == "[None, 'handed on']"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pykeepass
 import pytest
-from conftest import KEEPASS_PASSWORD
 from keepass_files import keepass_file, put
+from keepers import KEEPASS_PASSWORD
 
 from iea_fleet.errors import SecretError
 from iea_fleet.model.inventory import EnvBackend, KeepassBackend

@@ -7,9 +7,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import Keeper
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from keepers import Keeper
 
 from iea_fleet.core.credential_rules import secret_fault
 from iea_fleet.engine.load.yaml_reader import read

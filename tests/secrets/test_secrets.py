@@ -1,8 +1,6 @@
 """Secrets from real age files and a real environment; no value in any error."""
 
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -15,16 +13,6 @@ from iea_fleet.secrets import Secrets
 from iea_fleet.secrets.age_identity import IDENTITY_VARIABLE, identity_path
 
 VALUE = "hunter2 é\n"
-
-
-@pytest.fixture
-def identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pyrage.x25519.Identity:
-    made = pyrage.x25519.Identity.generate()
-    file = tmp_path / "identity.txt"
-    file.write_text(f"# created: today\n# public key: {made.to_public()}\n{made}\n")
-    file.chmod(0o600)
-    monkeypatch.setenv(IDENTITY_VARIABLE, str(file))
-    return made
 
 
 @pytest.fixture
@@ -173,12 +161,3 @@ def test_only_listed_variables_are_read(secrets: Secrets, monkeypatch: pytest.Mo
 def test_back_ends_that_are_not_there() -> None:
     secrets = Secrets({"env": EnvBackend(kind="env", names=("A",))}, Path())
     assert refusal(secrets, "hunter2:x") == "a secret reference names a back-end that is not declared; declared: env"
-
-
-def test_what_was_not_named_is_not_imported() -> None:
-    code = (
-        "import sys; from pathlib import Path; from iea_fleet.secrets import Secrets; "
-        "Secrets({}, Path()); print('pyrage' in sys.modules)"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout == "False\n"

@@ -63,6 +63,12 @@ def test_a_deleted_version_is_not_there(vault: OpenBao) -> None:
     assert not secrets.exists("vault:iea/gone")
 
 
+def test_a_version_that_will_be_deleted_is_there(vault: OpenBao) -> None:
+    vault.root.secrets.kv.v2.update_metadata("iea/soon", mount_point="secret", delete_version_after="1h")
+    vault.put("iea/soon", password="CANARY-1")
+    assert of(vault.url).exists("vault:iea/soon")
+
+
 def test_a_mount_that_is_not_there(vault: OpenBao) -> None:
     error = refused(of(vault.url, "kv"))
     assert error.code == "secret_missing"

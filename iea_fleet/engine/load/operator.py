@@ -26,7 +26,7 @@ def read_operator_file() -> tuple[OperatorFile, list[Mistake]]:
     It is read apart from an inventory: its digest is no part of a plan's.
     """
     path = operator_path()
-    if VARIABLE not in os.environ and not path.exists():
+    if VARIABLE not in os.environ and not os.path.lexists(path):
         return OperatorFile(), []
     if refused := _not_yours_alone(path):
         return OperatorFile(), [Mistake(str(path), 0, 0, "", *refused)]
