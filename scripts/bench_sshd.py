@@ -84,6 +84,7 @@ class Field:
 
     def prepare(self) -> None:
         """Write folders, inventories and the job of the bare script."""
+        (self.folder / "private").mkdir()
         for file in self.settings():
             file.parent.mkdir(parents=True)
             (file.parent / "version.properties").write_text("version=3.02.004\n")

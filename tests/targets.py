@@ -44,6 +44,7 @@ LAYOUT: dict[str, Any] = {
     "actions": {"relaunch_authentication": {"run": ["/iea/maintenance", "relancer"], "timeout": 30}},
 }
 
+
 class PlainMarks:
     """Marks that a test can read: the text itself. ``passwords`` are by identity; others cannot be had."""
 

@@ -85,7 +85,7 @@ def apply(
         if only and not _any_left(opened, only):
             print_result(opened.last(), form)
             raise typer.Exit
-        reviewed = opened.review(saved) if saved is not None else None
+        reviewed = opened.review(saved, narrowed=bool(limit)) if saved is not None else None
         if not yes:
             if reviewed is None:
                 with progress() as listener:

@@ -60,7 +60,7 @@ def resume(
     waves.check(yes=True, confirm_waves=asked.confirm_waves, wait_offline=asked.wait_offline)
     playbook = Path(asked.playbook_file) if asked.playbook_file else None
     with operation(options(_inventory(found), playbook, None, state, concurrency, debug), "apply") as opened:
-        reviewed = opened.review(saved) if saved is not None else None
+        reviewed = opened.review(saved, narrowed=True) if saved is not None else None
         for changed in opened.carry_on(found, with_changes=with_changes):
             complain(f"note: {changed}")
         with progress() as listener:

@@ -13,7 +13,7 @@ from typing import Final
 from iea_fleet.model.matrix import Row, Status
 from iea_fleet.model.target import Target
 
-_NOT_TRIED: Final = frozenset({Status.OFFLINE, Status.WAITING})
+_NOT_TRIED: Final = frozenset({Status.OFFLINE, Status.WAITING, Status.STALE})
 
 
 def sizes(shares: Sequence[int | str], total: int) -> tuple[int, ...]:
@@ -56,8 +56,8 @@ def spread(targets: Sequence[Target]) -> list[Target]:
 def is_canary(row: Row) -> bool:
     """Whether a workstation of the first wave says something about the push.
 
-    One that is switched off or waits for a person does not, and another one takes its place. One with nothing to
-    change does: it was reached and read.
+    One that is switched off, waits for a person or is not as it was planned for does not, and another one takes its
+    place. One with nothing to change does: it was reached and read.
     """
     return not any(cell.status in _NOT_TRIED for cell in row.cells)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -63,11 +64,8 @@ def gather(
     if "version" in probes or for_writing:
         requests.update(dict.fromkeys(version.reads(target)))
     if for_writing:
-        requests.update(
-            dict.fromkeys(
-                Stat(target.files[name]) for name in ("lock_file", "state_file", "private") if name in target.files
-            )
-        )
+        paths = [target.files[name] for name in ("lock_file", "state_file", "private") if name in target.files]
+        requests.update(dict.fromkeys(map(Stat, (*paths, posixpath.dirname(target.files["private"])))))
     answers: dict[Request, Answer] = {}
     while new := [request for request in requests if request not in answers]:
         answers.update(zip(new, session.carry_out(new), strict=True))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from iea_fleet.engine import clock, owner
-from iea_fleet.engine.journal import Stranger, decode
+from iea_fleet.engine.journal import Stranger, decode, encode
 from iea_fleet.history.key import HistoryKey
-from iea_fleet.model.journal import NAME, Journal
+from iea_fleet.model.journal import NAME, Journal, JournalFile
 from iea_fleet.model.matrix import Status
 from iea_fleet.model.request import (
     ABSENT,
@@ -27,7 +28,7 @@ from iea_fleet.model.request import (
     Stat,
     digest,
 )
-from iea_fleet.model.target import Target
+from iea_fleet.model.target import GuidedConnection, Target
 from iea_fleet.resources import Unobserved
 from iea_fleet.transports.base import Session
 
@@ -96,6 +97,14 @@ class Leases:
     def read(self, target: Target) -> ReadFile:
         """What to ask a workstation for."""
         return ReadFile(path_of(target), limit=256 * 1024)
+
+    def run_file(self, target: Target, run: str, files: Sequence[JournalFile], expected: str) -> ReplaceFile:
+        """What makes this process the owner of a workstation. ``expected``: ABSENT, or the lease that is taken over."""
+        assert not isinstance(target.connection, GuidedConnection)
+        us = owner.ourselves(self.key.fingerprint)
+        duration = float(target.connection.deadline)
+        journal = Journal(self.inventory, target.name, run, us, clock.now(), duration, tuple(files))
+        return ReplaceFile(path_of(target), encode(journal, self.key.sign), expected, private=True)
 
     def standing(self, target: Target, answer: Answer, session: Session | None = None) -> Lease:
         """What the answer means. ``session`` may be written to: only then can the age of a lease be measured."""

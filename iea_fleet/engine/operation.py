@@ -149,12 +149,12 @@ class Operation:
         history = self.history.key.fingerprint
         return saved_plan.made(result.run, result.plan, result.planned, self.loaded, self.options, history)
 
-    def review(self, found: Found) -> Reviewed:
+    def review(self, found: Found, *, narrowed: bool) -> Reviewed:
         """Hold a saved plan against the files, and narrow this operation to its workstations. UsageError.
 
-        From then on the plan's own file is one of those that the run was made from.
+        ``narrowed``: the workstations were chosen, so that those without a plan are told. From then on the plan's own
+        file is one of those that the run was made from.
         """
-        narrowed = bool(self.options.limit)
         self.targets, held = held_against(found.saved, self.loaded, self.targets, narrowed=narrowed)
         self.loaded = replace(self.loaded, files={**self.loaded.files, found.shown: found.digest})
         self._plan_file = Path(found.shown)
@@ -194,6 +194,7 @@ class Operation:
                 self.leases,
                 run.id,
                 credentials,
+                self.history.record_replaced,
                 plans.get(target.name),
             ).carry_out()
 

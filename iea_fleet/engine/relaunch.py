@@ -6,11 +6,11 @@ Source: the connection fiche relaunches the authentication after the settings we
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from iea_fleet.engine.gather import Gathered, gather
-from iea_fleet.model.request import Answer, Failed, FileStat, Ran, RunAction, Stat
+from iea_fleet.model.request import Answer, Failed, FileStat, Ran, Request, RunAction, Stat
 from iea_fleet.model.target import Target
 from iea_fleet.probes import state
 from iea_fleet.resources import Knowledge
@@ -71,27 +71,25 @@ def _relaunch(session: Session, target: Target) -> Fault | None:
 
 def _follow(session: Session, target: Target, before: Gathered, knowledge: Knowledge) -> Gathered:
     """Everything read again, once the tray state has changed or has had its time."""
-    after = gather(session, target, ("state", "version"), knowledge, for_writing=True)
-    if _action(target) is None or not state.reads(target):
-        return after
-    was, _ = state.tray_state(target, before.file(state.reads(target)))
-    for _ in _pauses(PATIENCE_WHEN_CONNECTED if was == "connected" else PATIENCE):
-        if _trace(target, after) != _trace(target, before):
-            break
-        after = gather(session, target, ("state", "version"), knowledge, for_writing=True)
-    return after
+    if _action(target) is not None and (reads := state.reads(target)):
+        questions: tuple[Request, ...] = (*reads, Stat(target.files["state_file"]))
+        then = _trace([before.answer(question) for question in questions])
+        was, _ = state.tray_state(target, before.file(reads))
+        for _ in _pauses(PATIENCE_WHEN_CONNECTED if was == "connected" else PATIENCE):
+            if _trace(session.carry_out(questions)) != then:
+                break
+    return gather(session, target, ("state", "version"), knowledge, for_writing=True)
 
 
-def _trace(target: Target, gathered: Gathered) -> tuple[Answer | None, float]:
+def _trace(answers: Sequence[Answer | None]) -> list[object]:
     """What shows that the state file was written: its content, or the time of its last change."""
-    stat = gathered.answer(Stat(target.files["state_file"]))
-    return gathered.file(state.reads(target)), stat.modified if isinstance(stat, FileStat) else 0.0
+    return [answer.modified if isinstance(answer, FileStat) else answer for answer in answers]
 
 
 def _pauses(patience: float) -> Iterator[float]:
-    """Wait a little longer each time, until the patience is spent."""
-    pause, end = 0.1, time.monotonic() + patience
-    while (left := end - time.monotonic()) > 0:
-        time.sleep(min(pause, left))
+    """Begin at once, then wait a little longer each time, until the patience is spent."""
+    pause, end, left = 0.1, time.monotonic() + patience, patience
+    while left > 0:
         yield left
-        pause = min(pause * 1.6, 2.0)
+        time.sleep(min(pause, max(0.0, end - time.monotonic())))
+        left, pause = end - time.monotonic(), min(pause * 1.6, 2.0)

@@ -6,14 +6,14 @@ are never put back: Net-Entreprises would lock the account over an old password.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from iea_fleet.core import matrix
 from iea_fleet.core.exit_code import CREDENTIALS
 from iea_fleet.engine.apply import Push
 from iea_fleet.engine.events import Listener, Silence
-from iea_fleet.engine.gather import Gathered, gather
+from iea_fleet.engine.gather import Gathered
 from iea_fleet.engine.operation import Operation
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.engine.render import Rendered
@@ -115,6 +115,7 @@ class Rollback:
             leases=operation.leases,
             run=run,
             credentials=operation.credentials(operation.accounts(run, Silence(), testing=False)),
+            record=operation.history.record_replaced,
             reviewed=reviewed,
             of=self.of,
             files=self.files[target.name],
@@ -137,10 +138,8 @@ class PutBack(Push):
             plan = replace(plan, cells=matrix.instead(plan.cells, trouble), changes=())
         return Outcome(Row(self.target.name, self.target.office, plan.cells), {}, plan)
 
-    def _gather(self) -> Gathered:
-        files = (ReadFile(path) for file in self.files for path in (file.path, file.backup) if path)
-        also: tuple[Request, ...] = (self.leases.read(self.target), *files)
-        return gather(self.session, self.target, self.playbook.probes, self.knowledge, also, for_writing=True)
+    def _also(self) -> Iterable[Request]:
+        return (ReadFile(path) for file in self.files for path in (file.path, file.backup) if path)
 
     def _plan(self, gathered: Gathered) -> TargetPlan:
         by_path = {file.path: file for file in self.files}

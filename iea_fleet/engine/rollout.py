@@ -147,7 +147,7 @@ class Rollout:
         if now.spent and not self.halted:
             self.halt(f"the rollout stopped before this workstation was begun: {now.spent}", "budget_spent")
             return f"the budget is spent: {now.spent}; finishing those in hand, starting no other"
-        if now.failed - before.failed:
+        if (now.failed | now.stale) - (before.failed | before.stale):
             return f"budget: {now.failed_in_words}"
         if now.offline - before.offline and now.rollout.max_offline is not None:
             return f"budget: {now.offline_in_words}"

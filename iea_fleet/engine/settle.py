@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from iea_fleet.engine.lease import CLOCK, Lease, path_of
-from iea_fleet.model.journal import NAME, JournalFile
+from iea_fleet.engine import leftovers
+from iea_fleet.engine.lease import Lease, Leases
+from iea_fleet.model.journal import JournalFile
 from iea_fleet.model.matrix import Status
 from iea_fleet.model.request import (
     ABSENT,
@@ -16,20 +15,19 @@ from iea_fleet.model.request import (
     Answer,
     Failed,
     FileContent,
-    FolderListing,
-    ListFolder,
     Moved,
     ReadFile,
     RemoveFile,
     ReplaceFile,
-    is_leftover,
+    Request,
+    digest,
 )
 from iea_fleet.model.target import Target
 from iea_fleet.resources import Unobserved
 from iea_fleet.transports.base import Session
 
-_CLOCK_FILE = re.compile(rf"{CLOCK}[0-9a-f]{{16}}|\.{CLOCK}[0-9a-f]{{16}}\.iea-fleet-[0-9a-f]{{16}}")
-"""A file that told somebody the time there, whole or not renamed yet."""
+Record = Callable[[str, str, Sequence[JournalFile]], None]
+"""Puts the files that a run has replaced on a workstation on disk; takes the run and the workstation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +46,24 @@ class Settled:
         return f"the interrupted run {self.run} was {what}{left}"
 
 
-def settle(session: Session, target: Target, lease: Lease) -> Settled | Unobserved:
-    """Finish or put back what the dead run of this lease was writing, and remove its ``run.json``."""
+def settle(
+    session: Session, target: Target, lease: Lease, leases: Leases, record: Record
+) -> Settled | Unobserved | None:
+    """Finish or put back what the dead run of this lease was writing, and remove its ``run.json``.
+
+    None when another process was quicker: ``run.json`` is not that of this lease any more. What is finished is on disk
+    by ``record`` before the lease ends.
+    """
     journal = lease.journal
     assert journal is not None
-    answers = session.carry_out(tuple(ReadFile(file.path) for file in journal.files))
+    # Taken over first, so that of two that find the same dead run one settles it.
+    run_file = leases.run_file(target, journal.run, journal.files, lease.digest)
+    taken, *answers = session.carry_out((run_file, *(ReadFile(file.path) for file in journal.files)))
+    if isinstance(taken, Moved):
+        return None
+    if isinstance(taken, Failed):
+        reason = f"run {journal.run} was interrupted here, and {run_file.path} cannot be written: {taken.reason}"
+        return Unobserved(Status.FAILED, reason, "not_settled")
     now = [_digest(answer) for answer in answers]
     if unreadable := [file.path for file, found in zip(journal.files, now, strict=True) if found is None]:
         reason = f"run {journal.run} was interrupted here, and {unreadable[0]} cannot be read; nothing was done"
@@ -61,15 +72,20 @@ def settle(session: Session, target: Target, lease: Lease) -> Settled | Unobserv
         file.path for file, found in zip(journal.files, now, strict=True) if found not in (file.before, file.after)
     )
     written = [file for file, found in zip(journal.files, now, strict=True) if found == file.after != file.before]
-    finished = len(written) + len(third) == len(journal.files) and not third
-    if not finished:
+    # A run without files was there to tidy up.
+    finished = 0 < len(written) == len(journal.files)
+    if finished:
+        record(journal.run, target.name, journal.files)
+    else:
         back = _put_back(session, target, journal.run, written)
         if isinstance(back, Unobserved):
             return back
         third += back
-    _sweep(session, target, journal.files)
+    folders = leftovers.folders(target, (file.path for file in journal.files))
+    left = dict[Request, Answer](zip(folders, session.carry_out(folders), strict=True))
+    leftovers.remove(session, leftovers.found(target, left))
     gone = [file for file in journal.files if file.secret or not finished]
-    return _forget(session, target, lease, gone) or Settled(journal.run, finished, third)
+    return _forget(session, run_file, gone) or Settled(journal.run, finished, third)
 
 
 def _put_back(
@@ -107,30 +123,10 @@ def _stuck(target: Target, run: str, why: str) -> Unobserved:
     return Unobserved(Status.FAILED, f"run {run} was interrupted here, and {why}; {remedy}", "backup_missing")
 
 
-def _sweep(session: Session, target: Target, files: Sequence[JournalFile]) -> None:
-    """Remove what the dead run had not renamed yet. Its ``run.json`` still keeps everybody else away."""
-    names: dict[str, set[str]] = {}
-    for path in (path_of(target), *(path for file in files for path in (file.path, file.backup) if path)):
-        folder, name = posixpath.split(path)
-        names.setdefault(folder, set()).add(name)
-    listings = session.carry_out(tuple(ListFolder(folder) for folder in names))
-    left = [
-        posixpath.join(folder, found)
-        for (folder, known), listing in zip(names.items(), listings, strict=True)
-        if isinstance(listing, FolderListing)
-        for found in listing.names
-        if any(is_leftover(found, name) for name in known) or (NAME in known and _CLOCK_FILE.fullmatch(found))
-    ]
-    contents = session.carry_out(tuple(ReadFile(path) for path in left)) if left else []
-    for path, content in zip(left, contents, strict=True):
-        if isinstance(content, FileContent):
-            session.carry_out((RemoveFile(path, content.digest),))
-
-
-def _forget(session: Session, target: Target, lease: Lease, backups: Sequence[JournalFile]) -> Unobserved | None:
+def _forget(session: Session, run_file: ReplaceFile, backups: Sequence[JournalFile]) -> Unobserved | None:
     """Remove these backups and, when they are gone, ``run.json``; why that cannot be done, or None."""
     requests = [RemoveFile(file.backup, file.before) for file in backups if file.backup]
-    for request in (*requests, RemoveFile(path_of(target), lease.digest)):
+    for request in (*requests, RemoveFile(run_file.path, digest(run_file.content))):
         (answer,) = session.carry_out((request,))
         if isinstance(answer, Failed):
             reason = f"an interrupted run was settled here, but {request.path} cannot be removed: {answer.reason}"

@@ -6,15 +6,14 @@ Each file is whole at every moment. The set of files is whole at the next contac
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from iea_fleet.engine import clock, owner
 from iea_fleet.engine.gather import Gathered
-from iea_fleet.engine.journal import encode
-from iea_fleet.engine.lease import Leases, path_of
-from iea_fleet.model.journal import Journal, JournalFile
+from iea_fleet.engine.lease import Leases
+from iea_fleet.model.journal import JournalFile
 from iea_fleet.model.matrix import Status
 from iea_fleet.model.request import (
     ABSENT,
@@ -36,11 +35,12 @@ from iea_fleet.model.request import (
     Stat,
     digest,
 )
-from iea_fleet.model.target import GuidedConnection, Target
+from iea_fleet.model.target import Target
 from iea_fleet.resources import Unobserved
 from iea_fleet.transports.base import Session
 
 _OTHERS = 0o077
+_NOT_OURS = "private_folder_not_ours"
 _TRIES = 3
 _TAKEN = "another run took this workstation a moment ago; wait, or look: iea-fleet leases INVENTORY list"
 LOST = Unobserved(
@@ -92,7 +92,6 @@ class Transaction:
         cls, session: Session, target: Target, leases: Leases, run: str, writes: Sequence[Write], before: Gathered
     ) -> Self:
         """A transaction that writes these files, which still are as they were read ``before``. Nothing is sent yet."""
-        assert not isinstance(target.connection, GuidedConnection)
         private = target.files["private"]
         old = {write.path: content for write in writes if (content := before.content(write.path)) is not None}
         files = tuple(
@@ -106,10 +105,7 @@ class Transaction:
             )
             for number, write in enumerate(writes, 1)
         )
-        us = owner.ourselves(leases.key.fingerprint)
-        duration = float(target.connection.deadline)
-        journal = Journal(leases.inventory, target.name, run, us, clock.now(), duration, files)
-        run_file = ReplaceFile(path_of(target), encode(journal, leases.key.sign), ABSENT, private=True)
+        run_file = leases.run_file(target, run, files, ABSENT)
         makes_folder = isinstance(before.answer(Stat(private)), Absent)
         return cls(session, target, files, old, tuple(writes), run_file, makes_folder)
 
@@ -117,7 +113,7 @@ class Transaction:
         """Take ``run.json``, in a folder that is ours alone; why not, or None. Nothing else is written yet."""
         private = self.target.files["private"]
         taken: Answer = NotTried()
-        if trouble := _in_the_way(private, before.answer(Stat(private))):
+        if trouble := _in_the_way(private, before):
             return trouble
         for _ in range(_TRIES):
             made: list[Request] = [MakeFolder(private, private=True)] if self.makes_folder else []
@@ -229,8 +225,16 @@ class Transaction:
         return answer
 
 
-def _in_the_way(private: str, found: Answer | None) -> Unobserved | None:
+def _in_the_way(private: str, before: Gathered) -> Unobserved | None:
     """Why nothing can be put into a private folder, by what was seen of it when the workstation was read."""
+    parent, found = posixpath.dirname(private), before.answer(Stat(private))
+    about = before.answer(Stat(parent))
+    if isinstance(about, FileStat) and about.kind == "link":
+        reason = (
+            f"{parent}, where the private folder is kept, is a link, which may lead elsewhere tomorrow; nothing was "
+            "written: name the folder that it leads to in the layout"
+        )
+        return Unobserved(Status.FAILED, reason, _NOT_OURS)
     if isinstance(found, FileStat) and found.kind != "folder":
         return _not_ours(f"{private} is a {found.kind}, not a folder")
     if isinstance(found, FileStat) and found.mode is not None and found.mode & _OTHERS:
@@ -255,7 +259,7 @@ def _strange_folder(private: str, of_file: Answer, of_folder: Answer) -> Unobser
 
 def _not_ours(wrong: str) -> Unobserved:
     reason = f"{wrong}; nothing was written: look at it, and remove it"
-    return Unobserved(Status.FAILED, reason, "private_folder_not_ours")
+    return Unobserved(Status.FAILED, reason, _NOT_OURS)
 
 
 def _why(what: str, answer: Answer) -> str:
@@ -265,4 +269,4 @@ def _why(what: str, answer: Answer) -> str:
 def _refused(what: str, answer: Answer) -> Unobserved:
     if isinstance(answer, Failed):
         return Unobserved(Status.FAILED, f"{what}: {answer.reason}", answer.reason_code)
-    return Unobserved(Status.FAILED, f"{what}: something else appeared there a moment ago", "private_folder_not_ours")
+    return Unobserved(Status.FAILED, f"{what}: something else appeared there a moment ago", _NOT_OURS)

@@ -127,6 +127,22 @@ class History:
 
         self._writer.write(work)
 
+    def record_replaced(self, run_id: str, workstation: str, files: Sequence[JournalFile]) -> None:
+        """Keep that a run had replaced these files before it was killed, as a later one found; on disk at the end.
+
+        Of a run that was pruned nothing is kept.
+        """
+        of_run = rows.of_files(run_id, workstation, files)
+        entries = list(map(chain.replaced, of_run))
+        known = select(schema.runs.c.id).where(schema.runs.c.id == run_id)
+
+        def work(connection: Connection) -> None:
+            if of_run and connection.scalar(known) is not None:
+                self._chain.add(connection, entries)
+                connection.execute(_REPLACEMENT, of_run)
+
+        self._writer.write(work)
+
     def finish(self, run_id: str, ended_at: dt.datetime, exit_code: int) -> None:
         """Note that a run has ended. A run without an end was killed, or is still going on."""
         self._inventory_of(run_id)

@@ -47,6 +47,15 @@ def is_leftover(found: str, name: str) -> bool:
     return re.fullmatch(rf"[0-9a-f]{{{_TOKEN}}}", token) is not None and found == temporary_name(name, token)
 
 
+def is_temporary(found: str) -> bool:
+    """Whether a file is called as one that is not renamed yet, to whatever name.
+
+    >>> is_temporary(temporary_name("run.json", "0123456789abcdef"))
+    True
+    """
+    return re.fullmatch(rf"\..+\.iea-fleet-[0-9a-f]{{{_TOKEN}}}", found, re.DOTALL) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class ReadFile:
     """Read a whole file. Answers: FileContent, Absent, Failed (``too_large`` beyond ``limit`` bytes)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,9 +15,14 @@ from command_line import CommandLine, Ran
 from lab_files import inventory, left_behind, playbook, put_right
 from labs import RunningLab, running_lab
 
+from iea_fleet.engine.load import load
+from iea_fleet.history import History
+from iea_fleet.model.matrix import Status
+from iea_fleet.model.target import Target
+
 _BACKUP = re.compile(r"[0-9a-z-]+-[0-9]+\.bak")
 _PAUSED = re.compile(r"(?P<name>[a-z]+-[0-9]+): pauses at request (?P<number>[0-9]+)$", re.MULTILINE)
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 
 
 @dataclass
@@ -33,11 +39,12 @@ class Fleet:
     former: set[bytes] = field(default_factory=set)
     """Whole settings that were there at some time, and may be in a backup."""
     kills: int = 0
+    targets: list[Target] = field(default_factory=list)
     _seen: int = field(default=0)
 
     def apply(self) -> Ran:
         """Run apply to its end."""
-        return self.cli.run("apply", *self.files, "--yes", "--format", "json", "--concurrency", "64")
+        return self.cli.run("apply", *self.files, "--yes", "--format", "json")
 
     @property
     def files(self) -> tuple[Path, Path]:
@@ -64,6 +71,13 @@ class Fleet:
             process.communicate()
             self.kills += process.returncode < 0
 
+    def mend(self) -> None:
+        """Every workstation works again, also those that restart at this moment."""
+        for one in self.lab.info.workstations:
+            self.lab.mend(one.name)
+        for one in self.lab.info.workstations:
+            assert wait_until(lambda port=one.port: _answers(port))
+
     def assert_whole(self) -> None:
         """Every settings file is the old one or the new one."""
         for name in self.lab.names:
@@ -75,11 +89,14 @@ class Fleet:
         assert applied.exit_code == 0
         assert {name: self.lab.file(name).read_bytes() for name in self.lab.names} == self.right
         self.assert_tidy()
-        last = self.cli.run("status", self.inventory, "--last", "--format", "json")
-        assert {last.cell(name)["status"] for name in self.lab.names} <= {"changed", "in_sync"}
-        runs = self.cli.run("runs", "--format", "json").document["runs"]
-        assert runs[0]["run"]["id"] == applied.document["run"]["id"]
-        assert runs[0]["run"]["exit_code"] == 0
+        with History.open(self.cli.state) as history:
+            (latest,) = history.runs(1)
+            assert (latest.run.id, latest.run.exit_code) == (applied.document["run"]["id"], 0)
+            last = history.last_rows(latest.run.inventory, self.targets)
+            pushed = [cell for row in last for cell in row.cells if cell.address == "server_connection"]
+            assert len(pushed) == len(self.lab.names)
+            assert {cell.status for cell in pushed} <= {Status.CHANGED, Status.IN_SYNC}
+            assert history.verify().broken == ""
 
     def assert_tidy(self, also: Iterable[bytes] = ()) -> None:
         """No temporary file, no ``run.json``, no backup but whole ones of settings; ``also`` are such."""
@@ -94,12 +111,32 @@ class Fleet:
         text = self._journal()[self._seen :]
         return {found["name"]: int(found["number"]) for found in _PAUSED.finditer(text)}
 
+    def stands_still(self) -> bool:
+        """Whether each workstation has come to its pause, or has its outcome in the history: the push goes no further.
+
+        The run before it has ended.
+        """
+        if not self.pauses():
+            return False
+        with History.open(self.cli.state) as history:
+            (latest,) = history.runs(1)
+            done = {row.workstation for row in history.rows(latest.run.id)}
+        return latest.run.ended_at is None and done | self.pauses().keys() == set(self.lab.names)
+
     def forget_pauses(self) -> None:
         """What was journalled until now is not counted any more."""
         self._seen = len(self._journal())
 
     def _journal(self) -> str:
         return (self.lab.directory / "lab.log").read_text(encoding="utf-8")
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
@@ -109,7 +146,8 @@ def fleet(home: Path, workstations: int) -> Iterator[Fleet]:
         old = {name: lab.file(name).read_bytes() for name in lab.names}
         right = {name: put_right(lab, content) for name, content in old.items()}
         patient = inventory(lab, "patient", ("timeout: 10", "timeout: 120"))
-        yield Fleet(lab, CommandLine(home), patient, all_at_once(lab), old, right)
+        targets = list(load(patient).selected)
+        yield Fleet(lab, CommandLine(home), patient, all_at_once(lab), old, right, targets=targets)
 
 
 def all_at_once(lab: RunningLab) -> Path:
@@ -123,6 +161,6 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen[str] | None =
     while not true():
         if process is not None and process.poll() is not None:
             return true()
-        assert time.monotonic() < until, "it did not come to pass in a minute"
+        assert time.monotonic() < until, "it did not come to pass"
         time.sleep(0.02)
     return True

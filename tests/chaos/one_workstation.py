@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from labs import RunningLab
 from targets import NOTHING_KNOWN
 
+from iea_fleet.engine import leftovers
 from iea_fleet.engine.gather import gather
 from iea_fleet.engine.lease import Leases, Standing
 from iea_fleet.engine.settle import Settled, settle
 from iea_fleet.engine.transaction import Transaction
+from iea_fleet.model.journal import JournalFile
 from iea_fleet.model.request import ABSENT, Done, ReplaceFile, digest
 from iea_fleet.model.target import Target
 from iea_fleet.resources import Unobserved
@@ -31,6 +34,8 @@ class Workstation:
     target: Target
     leases: Leases
     old: dict[str, bytes | None]
+    recorded: dict[str, tuple[JournalFile, ...]] = field(default_factory=dict)
+    """What the history was told, by run."""
 
     @property
     def name(self) -> str:
@@ -65,6 +70,7 @@ class Workstation:
 
     def old_again(self) -> None:
         """As before anything was done."""
+        self.recorded.clear()
         for name, content in self.old.items():
             self.file(name).unlink(missing_ok=True)
             if content is not None:
@@ -96,10 +102,17 @@ class Workstation:
         return transaction
 
     def settled(self, session: SshSession) -> Settled | Unobserved | None:
-        """What settling says; None when there is nothing to settle."""
-        (answer,) = session.carry_out((self.leases.read(self.target),))
-        lease = self.leases.standing(self.target, answer, session)
+        """What settling says; None when there is nothing to settle. Done as an apply with nothing to change does it."""
+        also = (self.leases.read(self.target), *leftovers.folders(self.target))
+        gathered = gather(session, self.target, (), also, for_writing=True)
+        lease = self.leases.standing(self.target, gathered.answers[also[0]], session)
         if lease.standing is Standing.FREE:
+            leftovers.tidy(session, self.target, self.leases, RUN, gathered)
             return None
         assert lease.standing is Standing.DEAD
-        return settle(session, self.target, lease)
+        return settle(session, self.target, lease, self.leases, self.record)
+
+    def record(self, run: str, workstation: str, files: Sequence[JournalFile]) -> None:
+        """Keep what settling found to be replaced; ``run.json`` has to be there still."""
+        assert (workstation, "run.json" in self.left()) == (self.name, True)
+        self.recorded[run] = tuple(files)

@@ -3,54 +3,67 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
-from fleets import Fleet, fleet, wait_until
+import pytest
+from fleets import fleet, wait_until
 
 LAST = 120
 """A push takes fewer requests than this."""
-EVERY = 1 if "CHAOS_KILLS" in os.environ else 28
+AT_ONCE = 60
+"""So many workstations wait at their number together: each occupies one of 64 workers."""
+EVERY = 1 if "CHAOS_KILLS" in os.environ else 11
+WORKSTATIONS = 4
+LATER = 12
+"""By so many requests at most a later push differs from the first."""
 
 
-def test_every_request_at_once(tmp_path: Path) -> None:
-    """One workstation for each number: all of them wait at theirs when the one process is killed."""
-    with fleet(tmp_path, LAST) as many:
-        for number, name in enumerate(many.lab.names, 1):
-            many.lab.break_(name, f"pause-at={number}")
-        with many.killed_apply() as process:
-            assert wait_until(lambda: _stands_still(many), process)
-        reached = many.pauses()
-        numbers = sorted(reached.values())
-        assert numbers == list(range(1, len(numbers) + 1))
-        assert 40 < len(numbers) < LAST
-        many.assert_whole()
-        for name in many.lab.names:
-            many.lab.mend(name)
-        many.assert_settled(many.apply())
+@pytest.fixture(scope="module")
+def requests(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """How many requests a push has. One workstation for each number: all wait at theirs when the process is killed."""
+    numbers: list[int] = []
+    with fleet(tmp_path_factory.mktemp("at-once"), AT_ONCE) as many:
+        for first in range(1, LAST, AT_ONCE):
+            many.old_again()
+            many.forget_pauses()
+            for number, name in enumerate(many.lab.names, first):
+                many.lab.break_(name, f"pause-at={number}")
+            with many.killed_apply() as process:
+                assert wait_until(many.stands_still, process)
+            numbers += many.pauses().values()
+            many.assert_whole()
+            many.mend()
+            many.assert_settled(many.apply())
+        assert many.kills == LAST // AT_ONCE
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    return len(numbers)
 
 
-def _stands_still(many: Fleet) -> bool:
-    """Whether every workstation has either come to its pause or was finished: the push goes no further."""
-    before = many.pauses()
-    time.sleep(1.5)
-    return bool(before) and many.pauses() == before
+def test_every_request_at_once(requests: int) -> None:
+    assert AT_ONCE < requests < LAST
 
 
-def test_every_request_one_by_one(tmp_path: Path) -> None:
-    """Four workstations, of which one waits at the number: the others are wherever they are when it is killed."""
-    with fleet(tmp_path, 4) as four:
-        for number in range(1, LAST, EVERY):
-            slow = four.lab.names[number % 4]
+def test_a_kill_for_every_number(requests: int, tmp_path: Path) -> None:
+    """Four workstations wait at four numbers, far from each other; each number has its turn, and each workstation.
+
+    A later push has a few requests more or fewer than the first: its folder is there, its oldest backup goes.
+    """
+    apart = -(-(requests + LATER) // WORKSTATIONS)
+    reached: set[int] = set()
+    with fleet(tmp_path, WORKSTATIONS) as four:
+        for turn, first in enumerate(range(1, apart + 1, EVERY)):
+            numbers = range(first, WORKSTATIONS * apart + 1, apart)
+            sure = sum(number <= requests - LATER for number in numbers)
             four.old_again()
             four.forget_pauses()
-            four.lab.break_(slow, f"pause-at={number}")
+            for place, number in enumerate(numbers):
+                four.lab.break_(four.lab.names[(place + turn) % WORKSTATIONS], f"pause-at={number}")
             with four.killed_apply() as process:
-                came = wait_until(lambda: bool(four.pauses()), process)
+                assert wait_until(lambda sure=sure: len(four.pauses()) >= sure, process)
+                assert sure == len(numbers) or wait_until(four.stands_still, process)
+            reached.update(four.pauses().values())
             four.assert_whole()
-            four.lab.mend(slow)
+            four.mend()
             four.assert_settled(four.apply())
-            if not came:
-                break
-        assert not came
-        assert 40 < number < LAST
+            assert four.kills == turn + 1
+    assert EVERY > 1 or reached == set(range(1, max(reached) + 1))

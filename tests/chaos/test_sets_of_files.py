@@ -13,7 +13,7 @@ from one_workstation import NEW, RUN, Workstation
 from iea_fleet.engine.journal import encode
 from iea_fleet.engine.lease import Leases, Standing
 from iea_fleet.engine.load import load
-from iea_fleet.engine.settle import Settled
+from iea_fleet.engine.settle import Settled, settle
 from iea_fleet.engine.transaction import PutBack
 from iea_fleet.errors import BrokenError
 from iea_fleet.history.key import HistoryKey
@@ -79,8 +79,7 @@ def assert_settled(one: Workstation) -> None:
         assert not isinstance(one.settled(session), Unobserved)
     assert one.now() in (one.old, NEW)
     backups = {f"{RUN}-2.bak"} if one.now() == NEW else set()
-    # What was made before run.json was taken goes with the next transaction.
-    assert {name for name in one.left() if not name.startswith(".run.json.")} <= backups
+    assert set(one.left()) <= backups
 
 
 @pytest.mark.parametrize("do", [committed, put_back])
@@ -107,6 +106,7 @@ def test_settling_is_cut_off_at_every_request(there: Workstation, written: int) 
         assert_settled(there)
         assert there.now() == (NEW if written == 3 else there.old)
         assert transaction.files[2].was_absent
+        assert there.recorded == ({RUN: transaction.files} if written == 3 else {})
         there.old_again()
         number += EVERY
         assert number < LAST
@@ -203,6 +203,45 @@ def test_a_lease_that_was_taken_over_stops_every_phase(there: Workstation) -> No
         assert there.now() == NEW
         assert "another run" in transaction.commit(keep_backups=True)
         assert run_file.read_bytes() == b"another run"
+
+
+def test_of_two_that_find_the_same_dead_run_one_settles_it(there: Workstation) -> None:
+    """Both have read run.json and found its owner dead; the second sees that the first has taken it over."""
+    half_written(there)
+    with there.session() as first, there.session() as second:
+        (answer,) = first.carry_out((there.leases.read(there.target),))
+        lease = there.leases.standing(there.target, answer, first)
+        there.lab.break_(there.name, "read-only")
+        stuck = settle(first, there.target, lease, there.leases, there.record)
+        assert isinstance(stuck, Unobserved)
+        assert "/iea-fleet/run.json cannot be written" in stuck.reason
+        there.lab.mend(there.name)
+        assert settle(first, there.target, lease, there.leases, there.record) == Settled(RUN, finished=False)
+        assert settle(second, there.target, lease, there.leases, there.record) is None
+    assert there.now() == there.old
+    assert there.left() == []
+
+
+def test_whoever_settles_is_the_owner_until_it_is_done(there: Workstation) -> None:
+    """Cut off in the middle, it leaves its own run.json, with the files of the dead run."""
+    half_written(there)
+    with there.session() as session:
+        (answer,) = session.carry_out((there.leases.read(there.target),))
+        dead = there.leases.standing(there.target, answer, session)
+    backup = there.lab.file(there.name, f"{there.target.files['private']}/{RUN}-1.bak")
+    kept = backup.read_bytes()
+    backup.unlink()
+    with there.session() as session:
+        assert isinstance(there.settled(session), Unobserved)
+        (answer,) = session.carry_out((there.leases.read(there.target),))
+        taken = there.leases.standing(there.target, answer, session)
+    assert dead.journal is not None
+    assert taken.journal is not None
+    assert (taken.journal.run, taken.journal.files) == (RUN, dead.journal.files)
+    assert taken.journal.begun_at > dead.journal.begun_at
+    backup.write_bytes(kept)
+    assert_settled(there)
+    assert there.now() == there.old
 
 
 def test_clock_files_of_the_dead_are_swept(there: Workstation) -> None:

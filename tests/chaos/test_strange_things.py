@@ -14,6 +14,8 @@ from fleets import all_at_once
 from lab_files import Seen, inventory, settings
 from labs import running_lab
 
+import iea_fleet
+
 NOBODY = 65534
 
 
@@ -135,6 +137,31 @@ def test_it_is_said_and_nothing_is_written(strange: Strange, case: str) -> None:
         assert len(cell["reason"].split(";")) > 1 or "correct" in cell["reason"], cell["reason"]
     assert strange.before[name] == strange.after[name]
     assert strange.settings[0][name] == strange.settings[1][name]
+
+
+def test_a_private_folder_below_a_link_is_not_used(tmp_path: Path) -> None:
+    """The link may lead elsewhere tomorrow, and with it run.json and the backups."""
+    cli = CommandLine(tmp_path)
+    with running_lab(tmp_path, workstations=1, offices=1) as lab:
+        (name,) = lab.names
+        shipped = Path(iea_fleet.__file__).parent / "layouts" / "lab.yml"
+        text = shipped.read_text(encoding="utf-8")
+        assert "private: /iea-fleet " in text
+        below = text.replace("private: /iea-fleet ", "private: /var/kept/iea-fleet ")
+        (lab.directory / "below.yml").write_text(below, encoding="utf-8")
+        file = inventory(lab, "below-a-link", ("layout: lab", "layout: below.yml"))
+        folder = lab.directory / "workstations" / name
+        (folder / "var").mkdir()
+        (folder / "elsewhere").mkdir()
+        (folder / "var" / "kept").symlink_to("../elsewhere")
+        before = tree(folder)
+        cell = cli.run("apply", file, "--yes", "--format", "json").cell(name)
+        assert (cell["status"], cell["reason_code"]) == ("failed", "private_folder_not_ours")
+        assert "/var/kept, where the private folder is kept, is a link" in cell["reason"]
+        assert tree(folder) == before
+        (folder / "var" / "kept").unlink()
+        (folder / "elsewhere").rename(folder / "var" / "kept")
+        assert cli.run("apply", file, "--yes", "--format", "json").statuses == {name: "changed"}
 
 
 def test_the_one_without_anything_in_the_way_is_written(strange: Strange) -> None:

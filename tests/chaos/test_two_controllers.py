@@ -1,4 +1,4 @@
-"""Two controllers apply different settings to the same workstations at once: each ends whole, both tell the truth."""
+"""Two controllers at the same workstations at once: each workstation ends whole, and both tell the truth."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 from command_line import CommandLine, Ran
-from fleets import fleet
+from fleets import Fleet, fleet, wait_until
 from lab_files import inventory
+
+from iea_fleet.history import History
 
 WORKSTATIONS = 50
 ROUNDS = 5 if "CHAOS_KILLS" in os.environ else 1
 TRUE = {"changed", "in_sync", "held", "stale"}
+DEAD = 24
+"""Workstations of a run that was killed, each at another request."""
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["two histories", "one history"])
@@ -57,3 +61,41 @@ def test_two_at_once(tmp_path: Path, shared: bool) -> None:
         assert set(applied.statuses.values()) <= {"changed", "in_sync"}
         assert {name: fifty.lab.file(name).read_bytes() for name in fifty.lab.names} == others
         fifty.assert_tidy(others.values())
+
+
+def killed_everywhere(many: Fleet) -> str:
+    """A run that was killed when each workstation was at another of its requests; its id."""
+    many.old_again()
+    many.forget_pauses()
+    for number, name in enumerate(many.lab.names):
+        many.lab.break_(name, f"pause-at={20 + 3 * number}")
+    with many.killed_apply() as process:
+        assert wait_until(many.stands_still, process)
+    assert len(many.pauses()) > DEAD // 2
+    many.mend()
+    with History.open(many.cli.state) as history:
+        (latest,) = history.runs(1)
+        assert latest.run.ended_at is None
+        return latest.run.id
+
+
+def test_two_that_settle_the_same_dead_run(tmp_path: Path) -> None:
+    """One of them settles each workstation; what each wrote, and what the dead one wrote, is known to the history."""
+    with fleet(tmp_path, DEAD) as many:
+        for _ in range(ROUNDS):
+            dead = killed_everywhere(many)
+            with ThreadPoolExecutor(2) as two:
+                ours, theirs = two.submit(many.apply), two.submit(many.apply)
+                rans = ours.result(), theirs.result()
+            for ran in rans:
+                untrue = [cell for cell in ran.workstations.values() if cell["status"] not in TRUE - {"stale"}]
+                assert untrue == []
+                for name, status in ran.statuses.items():
+                    if status in ("changed", "in_sync"):
+                        assert many.lab.file(name).read_bytes() == many.right[name], name
+            last = many.apply()
+            many.assert_settled(last)
+            with History.open(many.cli.state) as history:
+                runs = [dead, *(str(ran.document["run"]["id"]) for ran in (*rans, last))]
+                replaced = [name for run in runs for name in history.replaced(run)]
+            assert sorted(replaced) == sorted(many.lab.names)

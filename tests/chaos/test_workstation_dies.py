@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,5 @@ def test_at_every_request(tmp_path: Path, kind: str) -> None:
         assert statuses == ["failed"] * requests + ["changed"] * (LAST - requests)
         assert 40 < requests < LAST
         many.assert_whole()
-        for name in many.lab.names:
-            many.lab.mend(name)
-        time.sleep(1.2)
+        many.mend()
         many.assert_settled(many.apply())

@@ -16,7 +16,8 @@ from typing import Any
 from terminals import Terminal
 
 COMMAND = Path(sys.executable).with_name("iea-fleet")
-LONGEST = 60
+LONGEST = 300
+"""Seconds until a command is taken for hung, on a machine that has much else to do."""
 
 
 @dataclass(frozen=True, slots=True)

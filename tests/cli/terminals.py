@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PATIENCE = 30
+PATIENCE = 300
+"""Seconds until a command is taken for hung, on a machine that has much else to do."""
 
 
 class Terminal:

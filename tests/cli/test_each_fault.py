@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import CommandLine, Ran
-from lab_files import Seen, inventory, left_behind, playbook, put_right, settings
+from lab_files import Seen, inventory, left_behind, playbook, port, put_right, settings
 from labs import RunningLab, running_lab
 
 from iea_fleet.lab.faults import FAULTS
@@ -68,6 +68,7 @@ CASES: dict[str, tuple[Expected, Expected, Expected]] = {
     "garbage": (UNREADABLE, UNREADABLE, UNREADABLE),
 }
 FAULTY = {fault: f"nancy-{number:02}" for number, fault in enumerate(CASES, 1)}
+SILENT_ONES = ("hang", "pause-at=2")
 WRITES = {fault for fault, (_, _, apply) in CASES.items() if apply in (WRITTEN, REFUSED, LICENCE)}
 BROKEN_OFF = ("drop-before=2", "lost-answer=2", "die-after=2", "stale-run")
 """Lose the connection as ``drop-after`` does: the controller cannot tell them apart."""
@@ -90,7 +91,10 @@ class Faults:
 def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
     cli = CommandLine(tmp_path_factory.mktemp("faults"))
     with running_lab(cli.home, workstations=len(CASES) + 3, offices=1) as lab:
-        impatient = inventory(lab, "impatient", ("timeout: 10", "timeout: 2"))
+        # The others have time, however much else the machine has to do.
+        silent = [port(lab, FAULTY[fault]) for fault in SILENT_ONES]
+        hasty = [(f"{{port: {number}}}", f"{{port: {number}, timeout: 2}}") for number in silent]
+        impatient = inventory(lab, "impatient", ("timeout: 10", "timeout: 120"), *hasty)
         ran = {}
 
         def broken(fresh: bool) -> None:

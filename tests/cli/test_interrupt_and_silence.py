@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from command_line import CommandLine, Ran
+from command_line import LONGEST, CommandLine, Ran
 from lab_files import inventory, left_behind, playbook, put_right, settings
 from labs import RunningLab, running_lab
 
 SLOW = "slow=20"
+SILENCE = 12
+"""Seconds until a silence is believed: longer than nine workstations take on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +44,16 @@ def test_one_interrupt_finishes_what_is_in_hand_and_begins_no_other(cli: Command
     with cli.started(*arguments) as process:
         first = read_lines(process, 2)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=LONGEST)
     ran = Ran(process.returncode, out, "".join(first) + err)
     assert ran.exit_code == 130, ran
     assert ran.document["run"]["exit_code"] == 130
     assert "finishing the workstations in hand, starting no other; once more stops at once" in ran.err
 
     finished = {name for name, status in ran.statuses.items() if status == "changed"}
-    assert 2 <= len(finished) <= 6
+    _, _, later = ran.err.partition("finishing the workstations in hand")
+    assert later.count(": changed") <= 2, "two were in hand"
+    assert 2 <= len(finished) < len(lab.names)
     for name in set(lab.names) - finished:
         row = ran.workstations[name]
         assert (row["status"], row["reason_code"]) == ("skipped", "interrupted")
@@ -79,8 +83,8 @@ def test_a_second_interrupt_stops_at_once_and_leaves_whole_files(cli: CommandLin
         assert "once more stops at once" in said
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
-        out, _ = process.communicate(timeout=30)
-        assert time.monotonic() - began < 1
+        out, _ = process.communicate(timeout=LONGEST)
+        assert time.monotonic() - began < 20, "one workstation takes over half a minute"
     assert process.returncode == 130
     assert out == ""
     for name, file in settings(lab).items():
@@ -101,19 +105,19 @@ def test_silent_workstations_take_no_worker_from_the_others(cli: CommandLine, la
     silent = lab.names[:3]
     for name in silent:
         lab.break_(name, fault)
-    impatient = inventory(lab, "impatient", ("timeout: 10", "timeout: 3"))
+    impatient = inventory(lab, "impatient", ("timeout: 10", f"timeout: {SILENCE}"))
     ended: dict[str, float] = {}
     began = time.monotonic()
     with cli.started("drift", impatient, "--concurrency", "1") as process:
         for _ in lab.names:
             (line,) = read_lines(process, 1)
             ended[line.split()[1].rstrip(":")] = time.monotonic() - began
-        process.communicate(timeout=30)
+        process.communicate(timeout=LONGEST)
     others = [ended[name] for name in lab.names if name not in silent]
     assert len(others) == 9
     if fault == "hang":
         assert max(others) < min(ended[name] for name in silent), "the others are done before a silence is believed"
-        assert max(ended.values()) < 7, "three silences are waited for together"
+        assert max(ended.values()) < 2 * SILENCE, "three silences are waited for together"
         assert process.returncode == 1
     else:
         assert process.returncode == 3, "pending ones come before offline ones"

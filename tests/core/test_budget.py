@@ -34,14 +34,28 @@ def test_percentages_round_down(share: int | str, selected: int, expected: int) 
 @pytest.mark.parametrize("written", [True, False])
 def test_what_counts_as_failed(status: Status, written: bool) -> None:
     after = Budget(Rollout(max_failed=0), 10).after(row("a", status), written=written)
-    counts = status in (Status.FAILED, Status.ROLLED_BACK, Status.STALE) or (status is Status.BAD and written)
+    counts = status in (Status.FAILED, Status.ROLLED_BACK) or (status is Status.BAD and written)
     assert bool(after.spent) is counts
     assert after.failed == (frozenset("a") if counts else frozenset())
+    assert after.stale == (frozenset("a") if status is Status.STALE else frozenset())
 
 
 def test_a_failure_below_a_worse_cell_counts_too() -> None:
-    after = Budget(Rollout(max_failed=0), 10).after(row("a", Status.STALE, Status.BAD), written=False)
+    after = Budget(Rollout(max_failed=0), 10).after(row("a", Status.ROLLED_BACK, Status.BAD), written=False)
     assert after.spent == "1 failed of 10 selected; max_failed 0"
+
+
+def test_what_is_stale_uses_the_budget_up_and_stops_nothing_by_itself() -> None:
+    now = Budget(Rollout(max_failed=2), 10)
+    for name in "abc":
+        now = now.after(row(name, Status.STALE), written=False)
+        assert now.spent == ""
+    assert now.failed_in_words == (
+        "0 failed and 3 stale of 10 selected; max_failed 2; it goes on, as nothing has failed"
+    )
+    spent = now.after(row("d", Status.FAILED), written=False)
+    assert spent.spent == "1 failed and 3 stale of 10 selected; max_failed 2"
+    assert now.after(row("a", Status.CHANGED), written=True).after(row("b", Status.FAILED), written=True).spent == ""
 
 
 @given(selected=st.integers(1, 400), percent=st.integers(0, 100))

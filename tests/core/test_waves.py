@@ -101,7 +101,7 @@ def test_within_an_office_and_a_transport_the_inventory_decides(network: list[Ta
 @pytest.mark.parametrize("status", Status)
 def test_who_says_something_about_a_push(status: Status) -> None:
     row = Row("a", "o", (Cell("server_connection", status), Cell("state.tray", Status.BAD)))
-    assert waves.is_canary(row) is (status not in (Status.OFFLINE, Status.WAITING))
+    assert waves.is_canary(row) is (status not in (Status.OFFLINE, Status.WAITING, Status.STALE))
 
 
 @given(attempt=st.integers(0, 10_000), chance=st.floats(0, 1))

@@ -63,6 +63,36 @@ def test_one_that_was_edited_since_is_stale_and_the_others_are_applied(
     assert "p.json  sha256:" in shown.out
 
 
+def test_whichever_was_edited_all_others_are_applied_by_the_rollout_of_every_day(
+    cli: CommandLine, office: RunningLab
+) -> None:
+    """As `plan -o`, `lab break`, `apply --plan` do it, without a playbook; also where it is the first canary."""
+    for edited in office.names:
+        with office.restored():
+            file = cli.home / f"{edited}.json"
+            assert cli.run("plan", office.inventory, "-o", file).exit_code == 3
+            assert cli.run("lab", "break", edited, "edited", "--dir", office.directory).exit_code == 0
+            by_hand = office.file(edited).read_bytes()
+            ran = apply(cli, office, file)
+            assert ran.exit_code == 1
+            assert ran.statuses == {name: "stale" if name == edited else "changed" for name in office.names}
+            assert "budget: 0 failed and 1 stale of 6 selected; max_failed 5% = 0; it goes on" in ran.err
+            assert office.file(edited).read_bytes() == by_hand
+
+
+def test_a_stale_canary_is_no_canary_and_a_failure_after_it_stops_the_rollout(
+    cli: CommandLine, office: RunningLab
+) -> None:
+    file = cli.home / "p.json"
+    assert cli.run("plan", office.inventory, "-o", file).exit_code == 3
+    office.break_("nancy-01", "edited")
+    for name in set(office.names) - {"nancy-01"}:
+        office.break_(name, "read-only")
+    ran = apply(cli, office, file)
+    assert sorted(ran.statuses.values()) == ["failed"] + ["skipped"] * 4 + ["stale"]
+    assert "the budget is spent: 1 failed and 1 stale of 6 selected; max_failed 5% = 0" in ran.err
+
+
 def test_a_plan_does_its_work_once_and_says_so(cli: CommandLine, office: RunningLab, plan: Path) -> None:
     assert apply(cli, office, plan).exit_code == 0
     after = settings(office)

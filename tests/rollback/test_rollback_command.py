@@ -144,7 +144,7 @@ def test_a_rollback_that_was_killed_is_settled_by_the_next(office: RunningLab, c
     new = contents(office)
     office.break_(ONE, "slow=60")
     with cli.started("rollback", run, "--yes", "--limit", ONE) as process:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 300
         while not office.file(ONE, f"{BACKUPS}/run.json").exists():
             assert time.monotonic() < until
             time.sleep(0.002)
@@ -157,6 +157,28 @@ def test_a_rollback_that_was_killed_is_settled_by_the_next(office: RunningLab, c
     assert {back.cell(name)["status"] for name in old} <= {"changed", "in_sync"}, back
     assert contents(office) == old
     assert not office.file(ONE, f"{BACKUPS}/run.json").exists()
+
+
+def test_what_a_dead_run_wrote_and_a_later_one_finished_is_rolled_back(office: RunningLab, cli: CommandLine) -> None:
+    """The dead run wrote it, so it is the one to roll back; the run that found it so replaced nothing."""
+    old = contents(office)
+    office.break_(ONE, "stale-run")
+    cut = cli.run("apply", office.inventory, "--yes", "--format", "json", "--limit", ONE)
+    assert cut.cell(ONE)["status"] == "failed"
+    assert office.file(ONE, f"{BACKUPS}/run.json").exists()
+    dead = str(cut.document["run"]["id"])
+    assert "replaced nothing" in rolled_back(cli, dead).err
+
+    finishes = applied(cli, office)
+    assert not office.file(ONE, f"{BACKUPS}/run.json").exists()
+    assert contents(office)[ONE] != old[ONE]
+    assert cli.run("runs", "verify").exit_code == 0
+    assert "replaced nothing on these" in rolled_back(cli, finishes, "--limit", ONE).err
+    back = rolled_back(cli, dead)
+    assert {name: back.cell(name)["status"] for name in back.statuses} == {ONE: "changed"}
+    assert contents(office)[ONE] == old[ONE]
+    assert {contents(office)[name] == old[name] for name in (TWO, THREE)} == {False}
+    assert cli.run("runs", "verify").exit_code == 0
 
 
 def test_a_file_that_a_run_made_is_removed_and_comes_back(office: RunningLab, cli: CommandLine) -> None:
