@@ -14,7 +14,7 @@ from iea_fleet.reports.as_json import Moment, titled
 from iea_fleet.reports.safe import whole
 
 SCHEMA: Final = "iea-fleet/accounts/1"
-_CLOSED = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+_CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from iea_fleet.reports.as_json import RunPart, run_part, titled
 
 SCHEMA: Final = "iea-fleet/runs/1"
 
-_CLOSED = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+_CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, slots=True)
