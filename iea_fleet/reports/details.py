@@ -9,7 +9,7 @@ from typing import Final
 
 from iea_fleet.model.matrix import Cell, Row, Status
 from iea_fleet.reports.safe import printable
-from iea_fleet.reports.wording import ago, change, heading, last_right, word
+from iea_fleet.reports.wording import ago, change, changes, heading, last_right, word
 
 DIFFERING: Final = frozenset({Status.DRIFTED, Status.PENDING, Status.CHANGED})
 _NOTHING_TO_SAY: Final = frozenset({Status.CHANGED, Status.IN_SYNC})
@@ -48,8 +48,11 @@ class Details:
         for cell in cells:
             if cell.status not in DIFFERING:
                 continue
+            if cell.status is not Status.DRIFTED:
+                lines += [f"{heading(cell.address)} · {said}" for said in changes(cell.differences)]
+                continue
             for difference in cell.differences:
-                right = last_right(difference, self.zone) if cell.status is Status.DRIFTED else ""
+                right = last_right(difference, self.zone)
                 said = f"{heading(cell.address)} · {change(difference)}"
                 lines.append(f"{said}; {right}" if right else said)
         return lines

@@ -20,6 +20,7 @@ from iea_fleet.reports.safe import printable
 from iea_fleet.reports.wording import (
     LOOKS,
     change,
+    changes,
     found,
     heading,
     last_right_value,
@@ -93,9 +94,12 @@ def _change(one: Change, drifted: bool, alike: Sequence[Change], zone: dt.tzinfo
     if _makes_file(one):
         line.append(" (the file is not there yet and is made)")
     yield Indented(line, 2)
+    if not drifted:
+        yield from (Indented(Text(said), 6) for said in changes(one.differences))
+        return
     for place, difference in enumerate(one.differences):
         yield Indented(Text(change(difference)), 6)
-        if drifted and (said := _last_right([other.differences[place] for other in alike], zone)):
+        if said := (_last_right([other.differences[place] for other in alike], zone)):
             yield Indented(Text(said, style="dim"), 8)
 
 

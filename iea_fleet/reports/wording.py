@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from iea_fleet.model.matrix import Difference, Status
@@ -172,6 +172,19 @@ def change(difference: Difference) -> str:
     """One difference: what is there, what the files ask, and the known leftover it is."""
     said = f"{printable(difference.setting)}: {found(difference)} → {wanted(difference)}"
     return f"{said} ({printable(difference.note)})" if difference.note else said
+
+
+def changes(differences: Sequence[Difference]) -> list[str]:
+    """All differences of one resource; in one line where everything is new, or goes.
+
+    >>> changes([Difference("nom", None, "DUPONT"), Difference("service", None, "25")])
+    ['absent → nom: DUPONT, service: 25']
+    """
+    if len(differences) > 1 and all(difference.before is None for difference in differences):
+        return ["absent → " + ", ".join(f"{printable(one.setting)}: {wanted(one)}" for one in differences)]
+    if len(differences) > 1 and all(difference.after is None for difference in differences):
+        return [", ".join(printable(difference.setting) for difference in differences) + " → absent"]
+    return [change(difference) for difference in differences]
 
 
 def found(difference: Difference) -> str:
