@@ -30,6 +30,8 @@ from iea_fleet.secrets.base import Opening, not_installed, parts_of
 TIMEOUT = 10
 """Seconds to connect, and seconds without an answer."""
 Answer = TypeVar("Answer")
+_LASTING = ("vault_tls", "vault_timeout", "vault_no_answer", "vault_sealed")
+"""What is wrong with the server, and not with one path: it is not asked again in this run."""
 _USUAL = ("password", "value")
 
 
@@ -88,8 +90,10 @@ class _Vault:
         except (exceptions.Forbidden, exceptions.Unauthorized):
             raise self._refused(path) from None
         except (exceptions.VaultError, RequestException, KeyError, TypeError, AttributeError, ValueError) as error:
-            self._down = _down(error, self.url)
-            raise self._down from None
+            refused = _no_answer(error, self.url)
+            if refused.code in _LASTING:
+                self._down = refused
+            raise refused from None
 
     def _refused(self, path: str) -> SecretError:
         """Whether it is the token that is refused, or the path."""
@@ -99,7 +103,7 @@ class _Vault:
         try:
             self._client.auth.token.lookup_self()
         except (exceptions.VaultError, RequestException):
-            hint = "it is wrong or has expired; put a new one where `token` refers to"
+            hint = "it is wrong, has expired or may do nothing; put a new one where `token` refers to"
             return SecretError(f"{self.url} refused the token", hint, code="vault_token_refused")
         hint = f"let the policy of the token read {self.mount}/data/{path} and {self.mount}/metadata/{path}"
         return SecretError(f"{self.url} does not let this token read {path}", hint, code="vault_not_allowed")
@@ -116,7 +120,7 @@ def _chosen(values: Mapping[str, Any], field: str | None, shown: str) -> str:
     raise SecretError(f"{shown} {what}", f"write # and one of: {', '.join(values)}", code="secret_no_field")
 
 
-def _down(error: Exception, url: str) -> SecretError:
+def _no_answer(error: Exception, url: str) -> SecretError:
     """The words for a server that gives no answer, or none that can be used. What it said is not shown."""
     import requests  # noqa: PLC0415 - an extra
     from hvac import exceptions  # noqa: PLC0415
