@@ -82,7 +82,8 @@ class RunningLab:
             try:
                 yield self
             finally:
-                self.mend("servers")
+                self.mend(lab.SERVERS)
+                self.mend(lab.SERVICE)
                 for name in self.names:
                     self.mend(name)
                     shutil.rmtree(tree / name)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from iea_fleet.errors import LabError
 from iea_fleet.lab import faults, lifecycle
 
 app = typer.Typer(
@@ -103,10 +104,15 @@ app.add_typer(portal, name="portal")
 @portal.command("set-password")
 def set_password(account: AccountArgument, directory: DirOption = DEFAULT_DIR) -> None:
     """Give an account a new password, which unlocks it. It is read from stdin, or asked for."""
+    from iea_fleet.secrets.base import without_line_end
+
     if sys.stdin.isatty():
-        password = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+        password = typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True)
     else:
-        password = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+        try:
+            password = without_line_end(sys.stdin.buffer.read()).decode()
+        except UnicodeDecodeError:
+            raise LabError("stdin is no UTF-8 text", "the account has its old password") from None
     _change(directory, account, "set-password", password)
 
 

@@ -52,6 +52,7 @@ def users(office: int, standalone: bool) -> Mapping[str, str | None]:
 def user_files(number: int, office: int, standalone: bool, seal: Seal) -> Iterator[tuple[str, bytes]]:
     """The files of the users of the ``number``-th workstation (from 0) of the lab, by name below IEA's folder."""
     for place, (user, identity) in enumerate(users(office, standalone).items()):
+        # 0: mistyped; 1: never typed; 2: never opened IEA; 3: right but for the password.
         habit = (number + place) % 4
         if standalone:
             # « Administrateur » is whoever there is.

@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 import asyncssh
 import httpx
 import pytest
+from command_line import CommandLine
 from lab_visits import WS
 from labs import RunningLab
 
@@ -37,7 +38,6 @@ def portal(office: RunningLab) -> Iterator[RunningLab]:
     """The account ``ligue-54`` is open and has the password ``RIGHT``."""
     change(office, "set-password", RIGHT)
     yield office
-    lab.mend(office.directory, "net-entreprises")
     change(office, "set-password", RIGHT)
     change(office, "register")
 
@@ -294,7 +294,9 @@ def test_the_log_has_each_request_and_no_password(portal: RunningLab) -> None:
         assert "sésame" not in text
 
 
-@pytest.mark.parametrize(("typed", "password"), [("new é&\n", "new é&"), ("new é&\r\n", "new é&"), (" x \n", " x ")])
+@pytest.mark.parametrize(
+    ("typed", "password"), [("new é&\n", "new é&"), ("new é&\r\n", "new é&"), (" x", " x"), (" x \n", " x ")]
+)
 def test_a_password_is_read_from_stdin_without_its_line_end(portal: RunningLab, typed: str, password: str) -> None:
     done = command(portal, "set-password", "ligue-54", typed=typed)
     assert (done.returncode, done.stdout) == (0, "ligue-54: open\n")
@@ -307,6 +309,27 @@ def test_passwords_that_the_portal_does_not_take(portal: RunningLab, typed: str)
     assert done.returncode == 1
     assert "1 to 30 characters" in " ".join(done.stderr.split())
     assert said(portal) == (200, "")
+
+
+def test_a_password_that_is_no_text_is_refused_in_words(portal: RunningLab) -> None:
+    program = Path(sys.executable).with_name("iea-fleet")
+    words = [program, "lab", "portal", "set-password", "ligue-54", "--dir", portal.directory]
+    done = subprocess.run(words, input=b"\xff\n", capture_output=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert b"stdin is no UTF-8 text" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_on_a_terminal_a_password_is_asked_for_twice_and_not_shown(portal: RunningLab, tmp_path: Path) -> None:
+    asked = ("lab", "portal", "set-password", "ligue-54", "--dir", portal.directory)
+    with CommandLine(tmp_path).at_terminal(*asked) as terminal:
+        terminal.wait_for("New password: ")
+        terminal.type("typed é\n")
+        terminal.wait_for("epeat for confirmation: ")
+        terminal.type("typed é\n")
+        assert terminal.end() == 0
+        assert "typed é" not in terminal.screen + terminal.result
+    assert said(portal, "typed é") == (200, "")
 
 
 def test_accounts_are_changed_by_command(portal: RunningLab) -> None:
