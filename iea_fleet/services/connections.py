@@ -8,11 +8,35 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpcore
 import httpx
+
+
+@contextmanager
+def posted(
+    url: str,
+    form: bytes,
+    headers: Mapping[str, str],
+    transport: httpx.BaseTransport,
+    timeout: float,
+    trace: Callable[[str, Mapping[str, Any]], None],
+) -> Iterator[httpx.Response]:
+    """The answer to a form that is sent once: no redirect is followed, and the environment changes nothing.
+
+    ``trace`` is told each step as httpcore's documents name them. Exceptions are httpcore's, as they come.
+    """
+    try:
+        with (
+            httpx.Client(transport=transport, timeout=timeout, trust_env=False) as client,
+            client.stream("POST", url, content=form, headers=dict(headers), extensions={"trace": trace}) as answer,
+        ):
+            yield answer
+    except httpx.DecodingError as error:
+        raise httpcore.RemoteProtocolError("the answer is not in the coding that it names") from error
 
 
 class Through(httpx.BaseTransport):

@@ -7,6 +7,8 @@ import logging
 import socket
 import ssl
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -253,3 +255,8 @@ def test_neither_password_nor_token_is_logged(opened: Opened, caplog: pytest.Log
     logged = "\n".join(f"{record.getMessage()} {record.args}" for record in caplog.records)
     assert "CANARY" not in logged
     assert TOKEN.decode() not in logged
+
+
+def test_what_sends_nothing_does_not_load_the_client():
+    script = "import sys, iea_fleet.engine.operation; sys.exit('httpx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
