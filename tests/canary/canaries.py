@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,8 +49,8 @@ class Watched:
     said: list[Said] = field(default_factory=list)
     of_processes: set[bytes] = field(default_factory=set)
 
-    def run(self, *arguments: str | Path, stdin: str = "") -> Said:
-        """Run it to its end, without a terminal."""
+    def run(self, *arguments: str | Path, stdin: str = "", kill_when: Callable[[], bool] | None = None) -> Said:
+        """Run it to its end, or kill it at a moment, without a terminal."""
         environment = {
             "HOME": str(self.home),
             "IEA_FLEET_STATE_DIR": str(self.home / "state"),
@@ -72,6 +73,10 @@ class Watched:
             self.watching(process.pid),
         ):
             try:
+                while kill_when and process.poll() is None:
+                    if kill_when():
+                        process.kill()
+                    time.sleep(0.01)
                 out, err = process.communicate(stdin, LONGEST)
             finally:
                 process.kill()

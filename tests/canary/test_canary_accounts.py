@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,6 +153,27 @@ def test_workstations_that_fail_are_told_nothing_to_tell(restored: Accounts) -> 
         assert word in applied, word
     assert lab.account("nancy-07", "dupont")["password"] == ACCOUNT
     assert restored.found() == []
+
+
+def test_a_command_that_is_killed_leaves_no_secret(restored: Accounts) -> None:
+    """While the password is being sealed: what the database has not taken over from its log stands there."""
+    lab, watched = restored.lab, restored.watched
+    lab.break_("nancy-01", "seal-slow=5000")
+    asked = _asked(lab)
+    said = watched.run(
+        "apply", restored.right, restored.playbook, "--yes", "--debug", "--limit", "nancy-01", "--state-dir", "killed",
+        kill_when=lambda: _asked(lab) > asked,
+    )  # fmt: skip
+    assert said.exit_code == -signal.SIGKILL
+    assert (watched.home / "killed" / "history.sqlite-wal").stat().st_size > 0
+    assert restored.found() == []
+
+
+def _asked(lab: RunningLab) -> int:
+    """How often the account was judged."""
+    now = lifecycle.status(lab.directory)
+    assert now is not None
+    return now.net_entreprises.account(IDENTITY).asked
 
 
 def test_a_value_that_is_set_goes_to_its_file_alone(restored: Accounts) -> None:

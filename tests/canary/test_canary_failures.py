@@ -16,13 +16,12 @@ from labs import RunningLab, running_lab
 from login_secrets import PASSWORD, PHRASE, inventory_of, locked
 
 WRONG = canary("0badc0de9f8e7d6c")
+ECHOING, BLABBING = "nancy-01", "nancy-02"
 UNKNOWN = canary("c0ffee1122334455")
 """Never read by a command, so that the net cannot know it: only a workstation says it."""
 
 FAULTS = ("new-host-key", "drop-after=2", "drop-before=3", "lost-answer=2", "garbage", "disk-full", "read-only")
 FAULTS = (*FAULTS, "iea-open", "offline", "refused", "stale-run", "planted-run")
-ECHOING = "nancy-01"
-BLABBING = "nancy-02"
 
 COMMANDS = (
     ("validate", "{inventory}"),
@@ -31,6 +30,7 @@ COMMANDS = (
     ("show", "plan.json", "--format", "json"),
     ("status", "{inventory}", "{tray}", "--debug"),
     ("drift", "{inventory}", "--debug", "--format", "json"),
+    ("apply", "{inventory}", "{playbook}", "--yes", "--plan", "plan.json", "--limit", ECHOING, "--format", "json"),
     ("apply", "{inventory}", "{playbook}", "--yes", "--debug", "--verbose"),
     ("show", "last"),
     ("show", "last", "--format", "json"),
@@ -92,6 +92,16 @@ def test_no_secret_that_was_read_is_anywhere(failing: tuple[Watched, RunningLab]
     watched, lab = failing
     places = watched.places(lab.directory, but=[lab.directory / "workstations" / ECHOING])
     assert leaks(places, PHRASE, PASSWORD) == []
+
+
+def test_a_mark_is_never_written_to_a_workstation(failing: tuple[Watched, RunningLab]) -> None:
+    """A plan in which something was hidden is not the plan of that workstation any more."""
+    watched, lab = failing
+    ran = next(one for one in watched.said if "--limit" in one.arguments)
+    (row,) = json.loads(ran.out)["workstations"]
+    assert row["status"] == "stale"
+    files = [file for file in (lab.directory / "workstations").rglob("*") if file.is_file()]
+    assert [file for file in files if b"[secret]" in file.read_bytes()] == []
 
 
 def test_the_workstation_did_say_it(failing: tuple[Watched, RunningLab]) -> None:
