@@ -137,8 +137,8 @@ class NetEntreprises:
             with posted(address, form, _HEADERS, transport, self.timeout, trace) as answer:
                 return _judged(answer)
         except _WIRE as error:
-            # Never the text of the error: it may quote what the far end said.
-            return _undecided(_unread(error)) if trace.sent else not_reached(_unreached(error))
+            # Once it was sent never the text of the error: it may quote what the far end said.
+            return answer_lost(_unread(error)) if trace.sent else not_reached(_unreached(error))
 
 
 def refuse_mix_up(account: Account) -> None:
@@ -155,7 +155,7 @@ def not_reached(why: str) -> AccountVerdict:
 
 def answer_lost(why: str = "the test was broken off") -> AccountVerdict:
     """The verdict when the password may have been judged, and nobody knows how."""
-    return _undecided(why)
+    return _verdict(Answered.UNDECIDED, f"sent to Net-Entreprises, and no answer was read: {why}; {_NOT_AGAIN}")
 
 
 @dataclass
@@ -207,7 +207,7 @@ def _judged(answer: httpx.Response) -> AccountVerdict:
     else:
         answered = _STATUSES.get(status, Answered.UNDECIDED)
     if answered is Answered.UNDECIDED:
-        return _undecided(f"its answer ({status}) says nothing of the password")
+        return answer_lost(f"its answer ({status}) says nothing of the password")
     if answered is not Answered.UNAVAILABLE:
         return _verdict(answered, _REASONS[answered])
     advice = "this is a fault of iea-fleet, report it" if status in _OUR_FAULT else "apply again later"
@@ -229,17 +229,13 @@ def _tokened(answer: httpx.Response) -> AccountVerdict:
         length += len(chunk)
         start = (start + chunk)[:512]
         if length > _LARGEST:
-            return _undecided("its answer is too long for a token")
+            return answer_lost("its answer is too long for a token")
     text = start.removeprefix(b"\xef\xbb\xbf").strip()
     if not text:
-        return _undecided("its answer is empty")
+        return answer_lost("its answer is empty")
     if text.startswith(b"<") or "html" in answer.headers.get("content-type", "").lower():
-        return _undecided("a page came in the place of a token: something in between may have answered")
+        return answer_lost("a page came in the place of a token: something in between may have answered")
     return _verdict(Answered.ACCEPTED, _REASONS[Answered.ACCEPTED])
-
-
-def _undecided(why: str) -> AccountVerdict:
-    return _verdict(Answered.UNDECIDED, f"sent to Net-Entreprises, and no answer was read: {why}; {_NOT_AGAIN}")
 
 
 def _verdict(answered: Answered, reason: str) -> AccountVerdict:
