@@ -19,12 +19,12 @@ WHO = {
 """Siret, nom and prenom of each account, by the name that it has in the lab's inventory."""
 
 
-def new_password() -> str:
+def new_accounts() -> list[PortalAccount]:
+    """The accounts of the portal, by the names that they have in the lab's inventory."""
+    return [PortalAccount(name, *who, SERVICE_CODE, _password()) for name, who in WHO.items()]
+
+
+def _password() -> str:
     """A password of 16 characters, some of which XML has to escape."""
     drawn = secrets.token_urlsafe(9)
     return f"{drawn[:6]}{_AWKWARD}{drawn[6:]}"
-
-
-def new_accounts() -> list[PortalAccount]:
-    """The accounts of the portal, by the names that they have in the lab's inventory."""
-    return [PortalAccount(name, *who, SERVICE_CODE, new_password()) for name, who in WHO.items()]

@@ -12,13 +12,10 @@ from typing import Final
 
 import pyrage  # type: ignore[import-untyped]
 
-from iea_fleet.lab.identities import new_password
 from iea_fleet.lab.portal import PortalAccount
 
 FOLDER: Final = "secrets"
 IDENTITY: Final = "age-identity.txt"
-REFUSED: Final = "ligue-55"
-"""The account whose password is another one at the portal: a person has to find that out, and the lab shows how."""
 
 
 def reference(account: str) -> str:
@@ -34,10 +31,9 @@ def write_secrets(directory: Path, accounts: Iterable[PortalAccount]) -> str:
     file.touch(mode=0o600, exist_ok=False)
     file.write_text(f"# public key: {recipient}\n{identity}\n", encoding="ascii")
     for account in accounts:
-        password = new_password() if account.name == REFUSED else account.password
         kept = directory / FOLDER / f"{_path(account.name)}.age"
         kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept.write_bytes(pyrage.encrypt(password.encode(), [recipient]))
+        kept.write_bytes(pyrage.encrypt(account.password.encode(), [recipient]))
     return str(recipient)
 
 

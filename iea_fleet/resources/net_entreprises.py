@@ -122,7 +122,10 @@ def edits(target: Target, address: str, observed: Observed, differences: tuple[D
 
 
 def besides(target: Target, answers: Answers) -> tuple[Cell, ...]:
-    """The accounts of this installation that the inventory does not know."""
+    """The accounts of this installation that the inventory does not know; nothing of them for some users alone."""
+    given = {f"{KIND}.{name}" for name, user in target.users.items() if user.net_entreprises is not None}
+    if not given.issubset(target.resources):
+        return ()
     folder = _folder(target)
     listed = answers(folder) if folder else None
     if not isinstance(listed, FolderListing):

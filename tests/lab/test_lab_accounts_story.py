@@ -24,6 +24,8 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 @pytest.fixture(scope="module")
 def office(cli: CommandLine) -> Iterator[RunningLab]:
     with running_lab(cli.home, accounts=True) as running:
+        # Somebody changed it at the portal, and not in the files.
+        lab.change_account(running.directory, "ligue-55", "set-password", "changé-ailleurs")
         yield running
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -208,6 +209,12 @@ def test_accounts_that_the_inventory_does_not_know_are_told() -> None:
     assert (stranger.status, stranger.reason_code) == (Status.WARN, "account_unknown")
     assert "stagiaire" in stranger.reason
     assert cell(made).status is Status.IN_SYNC
+
+
+def test_a_playbook_for_some_accounts_says_nothing_of_others() -> None:
+    one = replace(workstation("dupont", "martin"), resources=("net_entreprises.dupont",))
+    made, _ = plan(one, {"dupont": account(), "stagiaire": account()})
+    assert [one.address for one in made.cells] == ["net_entreprises.dupont"]
 
 
 def monoposte() -> Target:
