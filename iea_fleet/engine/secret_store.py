@@ -51,12 +51,12 @@ def begin(inventory: Path, passphrase: SecretStr | None) -> Begun:
         declared = []
     if declared:
         folder, known = Path(declared[0].folder), set(declared[0].recipients)
-    file = identity_path()
+    file = identity_path(folder.parent)
     made = passphrase is not None or not file.exists()
-    recipients = (make_identity(passphrase),) if made else tuple(recipients_of(OperatorIdentity().keys()))
+    recipients = [make_identity(file, passphrase)] if made else recipients_of(OperatorIdentity().keys(folder.parent))
     with one_writer(folder):
         pass
-    return Begun(file, made, recipients, folder, not known.isdisjoint(recipients))
+    return Begun(file, made, tuple(recipients), folder, not known.isdisjoint(recipients))
 
 
 class SecretStore:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from iea_fleet.core.credential_rules import password_fault
 from iea_fleet.errors import SecretError
-from iea_fleet.model.inventory import EnvBackend
+from iea_fleet.model.inventory import AgeBackend, EnvBackend
 from iea_fleet.model.operator import AnyBackend
 from iea_fleet.model.part import split_reference
 from iea_fleet.secrets.age_identity import OperatorIdentity
@@ -64,9 +64,10 @@ class Secrets:
         For commands that show their progress later: nobody sees a question below a bar, or ends it with Ctrl-C.
         """
         names = {split_reference(reference)[0] for reference in references}
-        if any(declared.kind == "age" for name, declared in self._declared.items() if name in names):
-            with suppress(SecretError):
-                self._opening.identity.keys()
+        for name, declared in self._declared.items():
+            if name in names and isinstance(declared, AgeBackend):
+                with suppress(SecretError):
+                    self._opening.identity.keys((self._opening.folder / declared.folder).parent)
 
     def exists(self, reference: str) -> bool:
         """Whether a reference leads to a secret. The value is not read, where its back-end can tell without.

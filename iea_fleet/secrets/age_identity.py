@@ -74,14 +74,13 @@ def recipients_of(keys: Keys) -> list[str]:
     return [str(key.to_public()) for key in keys if hasattr(key, "to_public")]
 
 
-def make_identity(passphrase: SecretStr | None) -> str:
-    """Make the operator's identity, protected where a passphrase is given; its recipient.
+def make_identity(file: Path, passphrase: SecretStr | None) -> str:
+    """Make the operator's identity in this file, protected where a passphrase is given; its recipient.
 
     SecretError when it is there already: without it every secret would be lost.
     """
     import pyrage  # noqa: PLC0415 - half the commands need no pyrage
 
-    file = identity_path()
     key = pyrage.x25519.Identity.generate()
     recipient = str(key.to_public())
     content = f"# public key: {recipient}\n{key}\n".encode()

@@ -85,6 +85,15 @@ def test_init_makes_what_is_missing_and_no_more(cli: CommandLine) -> None:
     assert file.read_bytes() == kept
 
 
+def test_init_finds_the_identity_beside_the_secrets(cli: CommandLine, inventory: Path) -> None:
+    recipient = cli.run("secrets", inventory, "init").out
+    identity(cli).rename(cli.home / "age-identity.txt")
+    again = cli.run("secrets", inventory, "init")
+    assert again.out == recipient
+    assert f"your age identity is {cli.home}/age-identity.txt" in again.err
+    assert not identity(cli).exists()
+
+
 def test_init_with_a_passphrase(cli: CommandLine) -> None:
     locked = CommandLine(cli.home, {"IEA_FLEET_AGE_PASSPHRASE": CANARY})
     made = locked.run("secrets", cli.home / "inventory.yml", "init", "--passphrase")

@@ -243,11 +243,11 @@ def test_an_identity_with_a_passphrase(
 ) -> None:
     file = tmp_path / "own/identity.txt"
     monkeypatch.setenv(IDENTITY_VARIABLE, str(file))
-    recipient = make_identity(SecretStr("CANARY-phrase"))
+    recipient = make_identity(file, SecretStr("CANARY-phrase"))
     assert file.stat().st_mode & 0o777 == 0o600
     assert b"AGE-SECRET-KEY" not in file.read_bytes()
     with pytest.raises(SecretError, match="is there already"):
-        make_identity(None)
+        make_identity(file, None)
     folder_of(tmp_path, recipient).put("x", SecretStr("CANARY"))
 
     with pytest.raises(SecretError) as raised:
