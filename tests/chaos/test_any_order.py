@@ -166,7 +166,6 @@ def test_any_order() -> None:
         settings=settings(
             max_examples=12 if LONG else 1,
             stateful_step_count=14 if LONG else 8,
-            deadline=None,
             database=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),

@@ -188,7 +188,7 @@ STATUSES = st.sampled_from(Status)
 STEPS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc"), STATUSES, st.booleans()), max_size=12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(STEPS, st.integers(0, 5))
 def test_whatever_was_kept_and_pruned_the_chain_holds(tmp_path_factory: pytest.TempPathFactory, steps, day: int):
     with History.open(tmp_path_factory.mktemp("drawn")) as history:

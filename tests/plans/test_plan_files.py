@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 from drawn_plans import ADDRESS, TICK, changing, document, holder, paths, saved, unreached
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iea_fleet.engine import saved_plan
@@ -78,7 +78,6 @@ ODD = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.sampled_from(PATHS), ODD)
 def test_any_other_value_anywhere_is_refused(signed: tuple[Path, bytes], steps: Any, odd: Any) -> None:
     path, content = signed
@@ -128,7 +127,6 @@ def _added(edited: Any, steps: Any) -> None:
         within["another"] = None
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_cut_off_anywhere_it_is_refused(signed: tuple[Path, bytes], data: st.DataObject) -> None:
     path, content = signed
@@ -256,7 +254,6 @@ def test_folders_links_and_pipes_are_left_where_they_are(tmp_path: Path) -> None
         saved_plan.check_place(tmp_path / "missing" / "p.json")
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from drawn_plans import ADDRESS, FILE, NOW, TICK, changing, saved
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iea_fleet.engine.staleness import ALREADY_DONE, held_against
@@ -34,7 +34,6 @@ def reason(reviewed: TargetPlan, fresh: TargetPlan) -> str:
     return cell.reason
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(VALUES, VALUES), max_size=3), st.booleans())
 def test_the_same_plan_from_a_file_may_be_carried_out(values: Any, remembered: bool) -> None:
     differences = [Difference(f"s{place}", one, two) for place, (one, two) in enumerate(values)]
