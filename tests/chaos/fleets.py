@@ -107,9 +107,11 @@ class Fleet:
             assert path.read_bytes() in whole, path
 
     def pauses(self) -> dict[str, int]:
-        """Which workstations pause at which request, since this was asked last with ``forget_pauses``."""
-        text = self._journal()[self._seen :]
-        return {found["name"]: int(found["number"]) for found in _PAUSED.finditer(text)}
+        """At which request each workstation stopped, since ``forget_pauses``; what was on its way stops later."""
+        stopped: dict[str, int] = {}
+        for found in _PAUSED.finditer(self._journal()[self._seen :]):
+            stopped.setdefault(found["name"], int(found["number"]))
+        return stopped
 
     def stands_still(self) -> bool:
         """Whether each workstation has come to its pause, or has its outcome in the history: the push goes no further.

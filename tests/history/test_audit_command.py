@@ -10,10 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
-# The real command and the lab's files are looked at as the tests of the command line do.
-sys.path.insert(0, str(Path(__file__).parent.parent / "cli"))
-
 from command_line import CommandLine
 from lab_files import put_right, settings
 from labs import RunningLab, running_lab
