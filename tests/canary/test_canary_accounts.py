@@ -92,7 +92,7 @@ def code_of(said: Said) -> str:
 
 
 @pytest.mark.parametrize("fault", SERVICE_FAULTS)
-def test_a_service_that_fails_is_told_nothing_to_tell(restored: Accounts, fault: str) -> None:
+def test_a_service_that_fails_gives_nothing_away(restored: Accounts, fault: str) -> None:
     restored.lab.break_(SERVICE, fault.replace("=MS", "=20"))
     said = restored.apply(fault, restored.right)
     if fault == "slow=MS":
@@ -139,7 +139,7 @@ def test_a_service_that_says_the_password_back_is_not_quoted(restored: Accounts,
     assert restored.found() == []
 
 
-def test_workstations_that_fail_are_told_nothing_to_tell(restored: Accounts) -> None:
+def test_workstations_that_fail_give_nothing_away(restored: Accounts) -> None:
     lab, watched = restored.lab, restored.watched
     for name, fault in zip(lab.names, FAULTS, strict=True):
         lab.break_(name, fault)

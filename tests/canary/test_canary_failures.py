@@ -20,8 +20,19 @@ ECHOING, BLABBING = "nancy-01", "nancy-02"
 UNKNOWN = canary("c0ffee1122334455")
 """Never read by a command, so that the net cannot know it: only a workstation says it."""
 
-FAULTS = ("new-host-key", "drop-after=2", "drop-before=3", "lost-answer=2", "garbage", "disk-full", "read-only")
-FAULTS = (*FAULTS, "iea-open", "offline", "refused", "stale-run", "planted-run")
+FAULTS = (
+    *(
+        "new-host-key",
+        "drop-after=2",
+        "drop-before=3",
+        "lost-answer=2",
+        "garbage",
+        "disk-full",
+        "read-only",
+        "iea-open",
+    ),
+    *("offline", "refused", "stale-run", "planted-run"),
+)
 
 COMMANDS = (
     ("validate", "{inventory}"),
@@ -82,8 +93,8 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Watched,
 
 def test_each_stage_did_fail(failing: tuple[Watched, RunningLab]) -> None:
     watched, _ = failing
-    applied = json.loads(next(one.out for one in watched.said if one.arguments[:1] == ("drift",)))
-    codes = {row["reason_code"] for row in applied["workstations"]}
+    drift = json.loads(next(one.out for one in watched.said if one.arguments[0] == "drift"))
+    codes = {row["reason_code"] for row in drift["workstations"]}
     assert {"host_key_changed", "connection_lost", "unreadable_format", "refused", "held_by_run"} <= codes
     assert [one for one in watched.said if one.exit_code == 2] == []
 
