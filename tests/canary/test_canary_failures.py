@@ -21,17 +21,18 @@ UNKNOWN = canary("c0ffee1122334455")
 """Never read by a command, so that the net cannot know it: only a workstation says it."""
 
 FAULTS = (
-    *(
-        "new-host-key",
-        "drop-after=2",
-        "drop-before=3",
-        "lost-answer=2",
-        "garbage",
-        "disk-full",
-        "read-only",
-        "iea-open",
-    ),
-    *("offline", "refused", "stale-run", "planted-run"),
+    "new-host-key",
+    "drop-after=2",
+    "drop-before=3",
+    "lost-answer=2",
+    "garbage",
+    "disk-full",
+    "read-only",
+    "iea-open",
+    "offline",
+    "refused",
+    "stale-run",
+    "planted-run",
 )
 
 COMMANDS = (
