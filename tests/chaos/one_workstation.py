@@ -104,7 +104,7 @@ class Workstation:
     def settled(self, session: SshSession) -> Settled | Unobserved | None:
         """What settling says; None when there is nothing to settle. Done as an apply with nothing to change does it."""
         also = (self.leases.read(self.target), *leftovers.folders(self.target))
-        gathered = gather(session, self.target, (), also, for_writing=True)
+        gathered = gather(session, self.target, (), NOTHING_KNOWN, also, for_writing=True)
         lease = self.leases.standing(self.target, gathered.answers[also[0]], session)
         if lease.standing is Standing.FREE:
             leftovers.tidy(session, self.target, self.leases, RUN, gathered)

@@ -25,9 +25,15 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         try:
             with self._result.open("wb") as out:
-                # Through setsid -c it is the controlling terminal: Ctrl-C comes as from a keyboard.
+                # Through setsid -c it is the controlling terminal: Ctrl-C comes as from a keyboard. Whoever started
+                # the tests in the background has SIGINT ignored, and children inherit that (POSIX, sh, 2.11).
                 self._process = subprocess.Popen(
-                    ["setsid", "-c", *argv], env=environment, cwd=folder, stdin=theirs, stdout=out, stderr=theirs
+                    ["setsid", "-c", "env", "--default-signal=INT", *argv],
+                    env=environment,
+                    cwd=folder,
+                    stdin=theirs,
+                    stdout=out,
+                    stderr=theirs,
                 )
         finally:
             os.close(theirs)
