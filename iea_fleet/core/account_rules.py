@@ -73,7 +73,7 @@ def _kept_by(layouts: Mapping[str, Sequence[Layout]], inventory: Inventory) -> I
 def _check_office(path: Steps, office: Office, size: int, layouts: Iterable[Layout], notes: Notes) -> None:
     given = _given(office)
     if office.installation == "standalone":
-        _check_monoposte(path, list(given), notes)
+        _check_monoposte(path, list(given), [user for user, one in office.users.items() if one.net_entreprises], notes)
     for layout in layouts:
         assert layout.net_entreprises is not None
         shared = office.installation == "network" and layout.net_entreprises.scope == "office"
@@ -89,8 +89,13 @@ def _check_office(path: Steps, office: Office, size: int, layouts: Iterable[Layo
                 notes.add((*path, "users", user), wrong, remedy, at_key=True, needs=needs)
 
 
-def _check_monoposte(path: Steps, users: list[str], notes: Notes) -> None:
+def _check_monoposte(path: Steps, users: list[str], all_users: list[str], notes: Notes) -> None:
     """A monoposte has one account that counts: « Administrateur », or the only one when that does not exist."""
+    if ADMINISTRATOR in all_users and len(all_users) > 1:
+        other = next(user for user in all_users if user != ADMINISTRATOR)
+        wrong = f"on a monoposte {ADMINISTRATOR} also means the only account there is, which may be this one"
+        remedy = f"keep {ADMINISTRATOR} alone, or write installation: network and each account by its name"
+        notes.add((*path, "users", other), wrong, remedy, at_key=True, needs=((*path, "installation"),))
     if len(users) > 1 and ADMINISTRATOR not in users:
         wrong = f"a monoposte deposits with one account, and these are {len(users)}: {', '.join(users)}"
         remedy = f"keep one of them, or write {ADMINISTRATOR}, which also means the only account there is"

@@ -93,6 +93,7 @@ def _bad_segment(path: str, os: str) -> str:
 def check_layout(layout: Layout, notes: Notes) -> Paths | None:
     """Note what is wrong with a layout by itself; its paths when they can be filled."""
     _keys(layout, notes)
+    _accounts(layout, notes)
     before = len(notes.found)
     root = _template(("root",), layout.root, layout, notes)
     private = _template(("private",), layout.private, layout, notes)
@@ -111,6 +112,19 @@ def check_layout(layout: Layout, notes: Notes) -> Paths | None:
         path = ("application", "lock_file")
         files["lock_file"] = _template(path, layout.application.lock_file, layout, notes)
     return Paths(layout.os, root, private, files, users) if len(notes.found) == before else None
+
+
+def _accounts(layout: Layout, notes: Notes) -> None:
+    """Warn of what a layout leaves open where passwords are concerned."""
+    kept = layout.net_entreprises
+    if kept is None:
+        return
+    if kept.keys.password.seal is None and not kept.private:
+        odd = "keeps passwords as they are in files that others on the workstation may read"
+        notes.warn((USER_FILES,), odd, "add private: true, or seal the password")
+    if layout.application is None:
+        odd = "does not say how to tell that IEA is open, and accounts are written while it is closed"
+        notes.warn((USER_FILES,), odd, "add application: {lock_file: …}")
 
 
 def _settings_files(layout: Layout) -> Iterator[tuple[str, SettingsFile]]:

@@ -79,14 +79,8 @@ def plan(target: Target, reading: Reading) -> TargetPlan:
         )
         if differences:
             changes.append(Change(address, differences, kind.edits(target, address, observed, differences)))
-    read = {
-        path: found
-        for one in reading.observed.values()
-        if isinstance(one, Observed)
-        for path, found in one.read.items()
-    }
     cells += [replace(cell, observed_at=reading.at) for cell in reading.besides]
-    return TargetPlan(target.name, target.office, tuple(cells), tuple(changes), read)
+    return TargetPlan(target.name, target.office, tuple(cells), tuple(changes), _digests(kinds, reading))
 
 
 def memories(cells: tuple[Cell, ...], reading: Reading) -> dict[str, Memory]:
@@ -99,6 +93,17 @@ def memories(cells: tuple[Cell, ...], reading: Reading) -> dict[str, Memory]:
             assert not isinstance(wanted, Unobserved)
             kept[cell.address] = Memory({**wanted, **observed.besides}, reading.at)
     return kept
+
+
+def _digests(kinds: Mapping[str, Kind], reading: Reading) -> dict[str, str]:
+    """What was read, by its digests; of a file with a secret the mark of it: a short password could be guessed."""
+    read: dict[str, str] = {}
+    for address, one in reading.observed.items():
+        if isinstance(one, Observed):
+            hidden = any(map(kinds[address].is_secret, one.values))
+            shown = reading.knowledge.marks.of if hidden else str
+            read.update({path: shown(found) for path, found in one.read.items()})
+    return read
 
 
 def _kinds(target: Target) -> dict[str, Kind]:

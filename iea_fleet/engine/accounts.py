@@ -23,7 +23,7 @@ from iea_fleet.engine.reach import reaches, without_connection
 from iea_fleet.engine.trust import TrustStore
 from iea_fleet.errors import IeaFleetError, TransportError, UsageError
 from iea_fleet.history import History
-from iea_fleet.history.accounts import Attempt, Question, last_verdict
+from iea_fleet.history.accounts import NEVER_AGAIN, Attempt, Question, last_verdict
 from iea_fleet.model.account import Account, AccountVerdict, Answered
 from iea_fleet.model.inventory import Identity, NetEntreprisesService, seconds
 from iea_fleet.model.journal import Owner
@@ -40,7 +40,7 @@ FIRST_TIME: Final = (
     "this history remembers no test of a Net-Entreprises account: a password that was refused before cannot be told "
     "from a new one"
 )
-KNOWN_BAD: Final = frozenset({Answered.REFUSED, Answered.EXPIRED, Answered.LOCKED})
+KNOWN_BAD: Final = NEVER_AGAIN | {Answered.LOCKED}
 """What keeps a password from being pushed even where nothing is to be tested."""
 
 _LONGEST: Final = dt.timedelta(seconds=120)
@@ -99,7 +99,8 @@ class Accounts:
     def refusal(self, identity: str) -> AccountVerdict | None:
         """Why the password of an identity must not be pushed; None when it may be. Errors as in ``verdict``.
 
-        Where nothing is tested it may be, unless the history knows it as refused or expired, or the account as locked.
+        Where nothing is tested it may be, unless the history knows it as refused, expired or undecided, or the account
+        as locked.
         """
         verdict = self.verdict(identity) if self.testing else self.last(identity)
         if verdict is None or verdict.answered is Answered.ACCEPTED:

@@ -7,13 +7,13 @@ Only "nothing is left to do" when read again is success. Sources: the connection
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from iea_fleet.core import matrix, planner
 from iea_fleet.engine import clock, leftovers, preconditions, relaunch, said, staleness, verify
 from iea_fleet.engine.credentials import Credentials, after_sealing, changes_accounts, without_refused
 from iea_fleet.engine.gather import Gathered, gather
-from iea_fleet.engine.lease import Leases, Standing
+from iea_fleet.engine.lease import Lease, Leases, Standing
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.engine.render import Rendered, render
 from iea_fleet.engine.settle import Record, Settled, settle
@@ -93,8 +93,17 @@ class Push:
             rendered = self._render(plan, gathered)
         except (SettingsFormatError, SecretError) as error:
             return self._without_writing(plan, gathered, said.of_all(plan, Status.FAILED, str(error), error.code))
+        if changes_accounts(plan) and (opened := self._opened_meanwhile()):
+            cells = said.of_all(plan, opened.status, opened.reason, opened.reason_code)
+            return self._without_writing(plan, gathered, cells)
         self._reached = _WRITING
         return self._written(plan, gathered, rendered)
+
+    def _opened_meanwhile(self) -> Unobserved | None:
+        """Whether somebody has opened IEA while the account was tested, which takes its time."""
+        question = preconditions.application(self.target)
+        opened = preconditions.is_open(self.session.carry_out((question,))[0]) if question else None
+        return opened or self.credentials.open_elsewhere(self.target)
 
     def _gather(self) -> Gathered:
         also = (self.leases.read(self.target), *leftovers.folders(self.target), *self._also())
@@ -125,6 +134,8 @@ class Push:
         lease = self.leases.standing(self.target, gathered.answers[self.leases.read(self.target)], self.session)
         if lease.standing is not Standing.DEAD:
             return gathered, lease.in_a_cell()
+        if trouble := self._keeps_from_settling(lease, gathered):
+            return gathered, trouble
         self._reached = _SETTLING
         settled = settle(self.session, self.target, lease, self.leases, self.record)
         self._reached = _NOTHING_WRITTEN
@@ -139,6 +150,16 @@ class Push:
         if settled.left_alone:
             return after, Unobserved(Status.STALE, f"{settled.said}; look at it, then apply again", "moved_since_run")
         return after, None
+
+    def _keeps_from_settling(self, lease: Lease, gathered: Gathered) -> Unobserved | None:
+        """Why what a dead run left has to wait: settling writes, so IEA has to be closed for it too."""
+        question = preconditions.application(self.target)
+        opened = preconditions.is_open(gathered.answer(question)) if question else None
+        if opened is None and lease.journal is not None and any(file.secret for file in lease.journal.files):
+            opened = self.credentials.open_elsewhere(self.target)
+        if opened is None:
+            return None
+        return replace(opened, reason=f"an interrupted run is to be settled here first: {opened.reason}")
 
     def _kept_from_writing(self, plan: TargetPlan, gathered: Gathered) -> tuple[Cell, ...] | None:
         """The cells of a workstation that must not be written to; None when it may be."""
@@ -202,7 +223,9 @@ class Push:
             return self._rolled_back(plan, before, transaction, reason)
         why = transaction.commit(keep_backups=True)
         now = {cell.address: cell for cell in again.cells}
-        cells = tuple(said.kept(cell, now.get(cell.address, cell), fault) for cell in plan.cells)
+        cells = tuple(
+            said.kept(cell, now.get(cell.address, cell), fault, tested=self.credentials.tested) for cell in plan.cells
+        )
         if why:
             cells = said.of_all(plan, Status.FAILED, *said.not_over(transaction, why))
         remembered = self._remembered(again.cells, after)

@@ -22,12 +22,14 @@ class Credentials:
     """What every push of a run shares.
 
     ``refusal`` says why the password of an identity must not be pushed, None when it may be: the first one who asks
-    has the account tested. ``open_elsewhere`` says why the one copy that an installation has must not be written.
+    has the account tested, unless accounts are not ``tested``. ``open_elsewhere`` says why the one copy that an
+    installation has must not be written.
     """
 
     secrets: Secrets
     refusal: Callable[[str], AccountVerdict | None]
     open_elsewhere: Callable[[Target], Unobserved | None]
+    tested: bool = True
 
 
 def changes_accounts(plan: TargetPlan) -> bool:

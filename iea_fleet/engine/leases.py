@@ -46,9 +46,13 @@ def holdings(operation: Operation, listener: Listener) -> Looked:
 
 
 def break_lease(operation: Operation, holding: Holding, listener: Listener) -> Result:
-    """Remove that ``run.json``, if it still is the one that was looked at; recorded as a run. Backups stay."""
+    """Remove that ``run.json``, if it still is the one that was looked at; recorded as a run.
+
+    Backups stay, but for those of files with secrets: nobody else would remove them.
+    """
 
     def work(session: Session, target: Target) -> Outcome:
+        _remove_secrets(session, target, operation.leases, holding)
         (answer,) = session.carry_out((RemoveFile(holding.path, holding.digest),))
         match answer:
             case Done():
@@ -64,6 +68,16 @@ def break_lease(operation: Operation, holding: Holding, listener: Listener) -> R
         return Outcome(row)
 
     return operation.visit(lambda _: work, listener, read_only=False, recorded=True)
+
+
+def _remove_secrets(session: Session, target: Target, leases: Leases, holding: Holding) -> None:
+    """Remove the backups of files with secrets that this lease names, where we can believe it."""
+    (answer,) = session.carry_out((leases.read(target),))
+    lease = leases.standing(target, answer)
+    if lease.digest == holding.digest and lease.ours and lease.journal is not None:
+        for file in lease.journal.files:
+            if file.secret and file.backup:
+                session.carry_out((RemoveFile(file.backup, file.before),))
 
 
 def refuse_to_break(holding: Holding, run: str, *, force: bool) -> None:

@@ -30,7 +30,7 @@ class Neighbours:
         One connection each to the other workstations of the office, read only.
         """
         kept = target.layout.net_entreprises if target.layout else None
-        if kept is None or kept.scope != "office":
+        if kept is None or kept.scope != "office" or target.installation != "network":
             return None
         others = {one.name: one for one in self.targets if one.office == target.office and one.name != target.name}
         if by_hand := next((name for name, one in others.items() if one.guided), None):

@@ -116,9 +116,8 @@ class Operation:
 
     def credentials(self, accounts: Accounts) -> Credentials:
         """What a push needs to write accounts."""
-        return Credentials(
-            self.secrets, accounts.refusal, Neighbours(self.loaded.targets, self._reaches).open_elsewhere
-        )
+        neighbours = Neighbours(self.loaded.targets, self._reaches)
+        return Credentials(self.secrets, accounts.refusal, neighbours.open_elsewhere, accounts.testing)
 
     @property
     def stopped(self) -> bool:
@@ -184,6 +183,8 @@ class Operation:
         run = replace(self._run(), asked=asked, continues=self._continues)
         plans, testing = reviewed.plans if reviewed else {}, pace.test_accounts and self.loaded.playbook.test_first
         credentials = self.credentials(self.accounts(run.id, listener, testing=testing))
+        if not testing and used_by(self.targets):
+            listener.told("Net-Entreprises is not asked about accounts before they are pushed")
 
         def work(session: Session, target: Target) -> Outcome:
             return Push(

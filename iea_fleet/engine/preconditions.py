@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from iea_fleet.engine.gather import Gathered
 from iea_fleet.model.matrix import Status
-from iea_fleet.model.request import Absent, Failed, Stat
+from iea_fleet.model.request import Absent, Answer, Failed, Stat
 from iea_fleet.model.target import Target
 from iea_fleet.probes import state, version
 from iea_fleet.resources import Unobserved
@@ -12,12 +12,20 @@ from iea_fleet.resources import Unobserved
 
 def refusal(target: Target, gathered: Gathered) -> Unobserved | None:
     """Why this workstation waits for a person; None when it may be written to."""
-    return _application(target, gathered) or _assistance(target, gathered) or _version(target, gathered)
+    question = application(target)
+    opened = is_open(gathered.answer(question)) if question else None
+    return opened or _assistance(target, gathered) or _version(target, gathered)
 
 
-def _application(target: Target, gathered: Gathered) -> Unobserved | None:
+def application(target: Target) -> Stat | None:
+    """What tells whether IEA is open; None where the layout does not say."""
     path = target.files.get("lock_file")
-    match gathered.answer(Stat(path) if path else None):
+    return Stat(path) if path else None
+
+
+def is_open(answer: Answer | None) -> Unobserved | None:
+    """Why nothing is written while IEA is open, or may be; None when it is closed."""
+    match answer:
         case None | Absent():
             return None
         case Failed(reason_code, reason):

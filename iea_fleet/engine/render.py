@@ -13,6 +13,8 @@ from iea_fleet.model.layout import Scalar
 from iea_fleet.model.plan import Change, Edit, Hidden
 from iea_fleet.model.request import Answer, Failed, Ran, ReplaceFile, RunAction
 from iea_fleet.model.target import Target
+from iea_fleet.resources import kind_of
+from iea_fleet.resources.net_entreprises import KIND
 from iea_fleet.secrets import Secrets
 from iea_fleet.transports.base import Session
 
@@ -40,11 +42,18 @@ def render(
             edits.setdefault(edit.path, []).append(edit)
             hidden.update({value: change.address for value in edit.values.values() if isinstance(value, Hidden)})
     known = _revealed(tuple(hidden), session, target, secrets)
-    writes = tuple(_replacement(path, of_file, gathered.content(path), known) for path, of_file in edits.items())
+    accounts = {path for name, path in target.files.items() if kind_of(name) == KIND}
+    writes = tuple(
+        _replacement(path, of_file, gathered.content(path), known, secret=path in accounts)
+        for path, of_file in edits.items()
+    )
     return Rendered(writes, {hidden[one]: text for one, text in known.items() if one.seal is not None})
 
 
-def _replacement(path: str, edits: list[Edit], content: bytes | None, known: Mapping[Hidden, str]) -> ReplaceFile:
+def _replacement(
+    path: str, edits: list[Edit], content: bytes | None, known: Mapping[Hidden, str], *, secret: bool
+) -> ReplaceFile:
+    """``secret``: accounts are kept in this file too, whatever the edits are about."""
     first = edits[0]
     if content is None:
         content = (first.new or "").encode(first.encoding or "utf-8")
@@ -53,7 +62,7 @@ def _replacement(path: str, edits: list[Edit], content: bytes | None, known: Map
             key: known[value] if isinstance(value, Hidden) else value for key, value in edit.values.items()
         }
         content = format_named(edit.format).patch(content, values, edit.encoding)
-    private, secret = any(edit.private for edit in edits), any(edit.secret for edit in edits)
+    private, secret = any(edit.private for edit in edits), secret or any(edit.secret for edit in edits)
     return ReplaceFile(path, content, first.expected, private, secret)
 
 
@@ -85,7 +94,7 @@ def _seal(one: Hidden, password: str, target: Target, secrets: Secrets) -> RunAc
                 f"add iea_password to {one.user} under users",
                 code="iea_password_missing",
             )
-        given["iea_password"] = secrets.get(reference).get_secret_value()
+        given["iea_password"] = secrets.line(reference).get_secret_value()
     asked = [given[name] for name in action.stdin]
     stdin = asked[0] if len(asked) == 1 else "".join(f"{line}\n" for line in asked)
     return RunAction(action.run, stdin.encode(), action.timeout, action.reads)

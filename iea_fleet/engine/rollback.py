@@ -166,7 +166,7 @@ class PutBack(Push):
 
     def _cell(self, address: str, kind: Kind | None, file: JournalFile | None, gathered: Gathered) -> Cell:
         """What a rollback does to one resource, and why."""
-        if kind_of(address) == "net_entreprises" or (file and _may_hold_secrets(self.target, address)):
+        if kind_of(address) == "net_entreprises" or (file and _may_hold_secrets(self.target, file)):
             reason = "credentials are not put back: an old password would lock the account"
             return Cell(address, Status.SKIPPED, reason, CREDENTIALS)
         if kind is None or file is None:
@@ -274,8 +274,9 @@ def _old(gathered: Gathered, file: JournalFile) -> FileContent | Absent | None:
     return answer if isinstance(answer, FileContent) and answer.digest == file.before else None
 
 
-def _may_hold_secrets(target: Target, address: str) -> bool:
-    return bool(getattr(getattr(target.layout, kind_of(address), None), "private", False))
+def _may_hold_secrets(target: Target, file: JournalFile) -> bool:
+    """Whether accounts are kept in a file; such a one has no backup either."""
+    return file.path in {path for name, path in target.files.items() if kind_of(name) == "net_entreprises"}
 
 
 def _left_with(cell: Cell, left: Cell) -> Cell:

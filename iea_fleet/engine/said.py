@@ -67,8 +67,8 @@ def why_not_kept(plan: TargetPlan, again: TargetPlan, before: Mapping[str, Cell]
     return ""
 
 
-def kept(planned: Cell, now: Cell, fault: relaunch.Fault | None) -> Cell:
-    """What a resource's cell says of a change that was kept."""
+def kept(planned: Cell, now: Cell, fault: relaunch.Fault | None, *, tested: bool) -> Cell:
+    """What a resource's cell says of a change that was kept. ``tested``: accounts were, before they were pushed."""
     if planned.status is Status.SKIPPED:
         return planned
     if not planned.differences:
@@ -79,12 +79,13 @@ def kept(planned: Cell, now: Cell, fault: relaunch.Fault | None) -> Cell:
     else:
         reason, code, status = f"{settings} written", "changed", Status.CHANGED
         if kind_of(now.address) == ACCOUNTS:
-            reason = _of_account(planned, reason)
+            reason = _of_account(planned, reason, tested=tested)
     return replace(now, status=status, reason=reason, reason_code=code, differences=planned.differences)
 
 
-def _of_account(planned: Cell, written: str) -> str:
+def _of_account(planned: Cell, written: str, *, tested: bool) -> str:
     """What is to be done after an account was written, by the fiche."""
     if all(difference.after is None for difference in planned.differences):
         return "the account was removed"
-    return f"{written}; « {user_of(planned.address)} » has to log in to IEA again"
+    told = "" if tested else " without a test at Net-Entreprises"
+    return f"{written}{told}; « {user_of(planned.address)} » has to log in to IEA again"

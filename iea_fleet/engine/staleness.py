@@ -64,7 +64,8 @@ def _moved(reviewed: TargetPlan, fresh: TargetPlan) -> Iterator[Difference]:
             was = saw[setting].before if setting in saw else found[setting].after
             is_now = found[setting].before if setting in found else saw[setting].after
             if _exact(was) != _exact(is_now):
-                yield Difference(setting, was, is_now)
+                secret = (saw.get(setting) or found[setting]).secret
+                yield Difference(setting, was, is_now, secret=secret)
 
 
 def _was_read(cell: Cell) -> bool:
@@ -86,7 +87,8 @@ def _essence(plan: TargetPlan) -> list[object]:
                     edit.format,
                     edit.encoding,
                     [(key, _exact(value)) for key, value in sorted(edit.values.items())],
-                    edit.expected,
+                    # Of a file with a secret the plan has the mark of its digest, among what was read.
+                    "" if edit.secret else edit.expected,
                     edit.new,
                     edit.private,
                     edit.secret,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy.engine import RowMapping
 
 from iea_fleet.errors import UsageError
@@ -53,15 +54,24 @@ def of_memories(inventory: str, run_id: str, workstation: str, memories: Mapping
     ]
 
 
-def of_files(run_id: str, workstation: str, replaced: Iterable[JournalFile]) -> list[dict[str, Any]]:
-    """The rows of ``replacements`` for the files that a transaction wrote. Of a secret file no backup is kept."""
+def of_files(
+    run_id: str, workstation: str, replaced: Iterable[JournalFile], mark: Callable[[SecretStr], str]
+) -> list[dict[str, Any]]:
+    """The rows of ``replacements`` for the files that a transaction wrote.
+
+    Of a secret file no backup is kept, and of its digests marks: a short password could be guessed from them.
+    """
+
+    def kept(file: JournalFile, digest: str) -> str:
+        return mark(SecretStr(digest)) if file.secret else digest
+
     return [
         {
             "run_id": run_id,
             "workstation": workstation,
             "path": file.path,
-            "before": file.before,
-            "after": file.after,
+            "before": kept(file, file.before),
+            "after": kept(file, file.after),
             "backup": None if file.secret else file.backup,
         }
         for file in replaced

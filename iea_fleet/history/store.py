@@ -112,7 +112,7 @@ class History:
         outcome = {**outcome_values(run_id, row, now), "wave": wave}
         states = state_values(inventory, run_id, row, now)
         kept = rows.of_memories(inventory, run_id, row.workstation, memories or {})
-        files = rows.of_files(run_id, row.workstation, replaced)
+        files = rows.of_files(run_id, row.workstation, replaced, self.key.mark)
         entries = [chain.outcome(outcome), *map(chain.replaced, files)]
 
         def work(connection: Connection) -> None:
@@ -132,7 +132,7 @@ class History:
 
         Of a run that was pruned nothing is kept.
         """
-        of_run = rows.of_files(run_id, workstation, files)
+        of_run = rows.of_files(run_id, workstation, files, self.key.mark)
         entries = list(map(chain.replaced, of_run))
         known = select(schema.runs.c.id).where(schema.runs.c.id == run_id)
 

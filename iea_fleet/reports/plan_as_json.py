@@ -45,7 +45,7 @@ class EditPart:
     values: dict[str, Scalar | HiddenPart]
     """What is written, by the keys of the layout, null for what goes; everything else in the file stays."""
     expected: str
-    """The digest of the file that was read, or `absent`."""
+    """The digest of the file that was read, or `absent`; empty where a secret could be guessed from it."""
     new: str | None
     """What a file that is not there starts from."""
     private: bool
@@ -76,7 +76,7 @@ class PlannedPart:
     """Whether it was read; a workstation that was not is not written to by this plan."""
     cells: tuple[CellPart, ...]
     read: dict[str, str]
-    """Each settings file that was read, and its digest (or `absent`)."""
+    """Each settings file that was read, and its digest (or `absent`); of one with a secret an HMAC of the digest."""
     changes: tuple[ChangePart, ...]
 
 
@@ -203,7 +203,7 @@ def _edit(edit: Edit) -> EditPart:
             key: HiddenPart(value.identity, value.user, value.seal) if isinstance(value, Hidden) else whole(value)
             for key, value in edit.values.items()
         },
-        expected=edit.expected,
+        expected="" if edit.secret else edit.expected,
         new=edit.new,
         private=edit.private,
         secret=edit.secret,

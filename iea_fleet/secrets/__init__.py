@@ -11,13 +11,13 @@ from typing import Protocol, TypeVar, cast
 
 from pydantic import SecretStr
 
-from iea_fleet.core.credential_rules import password_fault
+from iea_fleet.core.credential_rules import password_fault, secret_fault
 from iea_fleet.errors import SecretError
 from iea_fleet.model.inventory import AgeBackend, EnvBackend
 from iea_fleet.model.operator import AnyBackend
 from iea_fleet.model.part import split_reference
 from iea_fleet.secrets.age_identity import OperatorIdentity
-from iea_fleet.secrets.base import Backend, Opening
+from iea_fleet.secrets.base import Backend, Opening, refuse_fault
 from iea_fleet.secrets.redactor import SHARED
 
 REGISTRY: Mapping[str, str] = {
@@ -88,12 +88,13 @@ class Secrets:
     def password(self, reference: str) -> SecretStr:
         """The password of a Net-Entreprises account. SecretError also when the portal would not take it."""
         value = self.get(reference)
-        if fault := password_fault(value.get_secret_value()):
-            raise SecretError(
-                f"the password {fault}",
-                "set it again, exactly as on the portal: iea-fleet secrets INVENTORY set",
-                code="password_not_taken",
-            )
+        refuse_fault(value, password_fault, "the password")
+        return value
+
+    def line(self, reference: str) -> SecretStr:
+        """A secret that a program is given on a line. SecretError also when it holds what nobody could have typed."""
+        value = self.get(reference)
+        refuse_fault(value, secret_fault, "the IEA password")
         return value
 
     def backend(self, name: str) -> Backend:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,9 @@ import pytest
 import yaml
 from command_line import CommandLine
 from lab_files import left_behind
-from labs import RunningLab
+from labs import RunningLab, running_lab
+
+from iea_fleet.lab import status
 
 SECRET, OTHER = "Pässw&<ord'1", 'Changé>"2'
 USERS = {
@@ -55,12 +59,14 @@ def write_inventory(office: RunningLab, folder: Path, change: Callable[[dict[str
     path = folder / "inventory.yml"
     path.write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
     (folder / "accounts.yml").write_text(yaml.safe_dump(PLAYBOOK), encoding="utf-8")
+    everything = {key: value for key, value in PLAYBOOK.items() if key != "resources"}
+    (folder / "everything.yml").write_text(yaml.safe_dump(everything), encoding="utf-8")
     return path
 
 
-def apply(cli: CommandLine, inventory: Path, *more: str, a: str = SECRET, b: str = OTHER):
+def apply(cli: CommandLine, inventory: Path, *more: str, a: str = SECRET, b: str = OTHER, name: str = "accounts.yml"):
     with_secrets = replace(cli, more={"PW_A": a, "PW_B": b})
-    playbook = inventory.with_name("accounts.yml")
+    playbook = inventory.with_name(name)
     return with_secrets.run("apply", inventory, playbook, "--yes", "--format", "json", *more)
 
 
@@ -235,3 +241,83 @@ def test_the_one_copy_waits_for_the_whole_office(
     assert (cell["status"], cell["reason_code"]) == ("waiting", code)
     assert "nancy-02" in cell["reason"]
     assert not office.file("nancy-01", "/iea-fleet/run.json").exists()
+
+
+def test_nothing_is_written_when_iea_is_opened_while_the_account_is_tested(tmp_path: Path) -> None:
+    with running_lab(tmp_path, 2, 1, accounts=True) as lab:
+        name, cli = lab.names[0], CommandLine(tmp_path)
+        lab.break_("net-entreprises", "slow=4000")
+        with cli.started("apply", lab.inventory, "--limit", name, "--yes", "--format", "json") as process:
+            until = time.monotonic() + 60
+            while not _asked(lab) and time.monotonic() < until:
+                time.sleep(0.05)
+            lab.break_(name, "iea-open")
+            out, _ = process.communicate(timeout=120)
+        cells = {cell["address"]: cell for cell in json.loads(out)["workstations"][0]["cells"]}
+        assert cells["net_entreprises.dupont"]["reason_code"] == "iea_open"
+        assert not lab.file(name, "/iea-fleet/run.json").exists()
+        assert lab.account(name, "martin") == {}
+
+
+def _asked(lab: RunningLab) -> int:
+    now = status(lab.directory)
+    assert now is not None
+    return now.net_entreprises.requests
+
+
+def test_what_a_dead_run_left_waits_until_iea_is_closed(office: RunningLab, cli: CommandLine, inventory: Path) -> None:
+    name = office.names[0]
+    office.break_(name, "stale-run")
+    assert apply(cli, inventory, name="everything.yml").cell(name, "net_entreprises.dupont")["status"] == "failed"
+    left = {path: path.read_bytes() for path in office.file(name, "/impact-emploi/utilisateurs").iterdir()}
+    office.mend(name)
+    office.break_(name, "iea-open")
+    cell = apply(cli, inventory, name="everything.yml").cell(name, "net_entreprises.dupont")
+    assert (cell["status"], cell["reason_code"]) == ("waiting", "iea_open")
+    assert "interrupted run" in cell["reason"]
+    assert {path: path.read_bytes() for path in left} == left
+    assert office.file(name, "/iea-fleet/run.json").exists()
+    office.mend(name)
+    assert apply(cli, inventory, name="everything.yml").exit_code == 0
+    assert office.account(name, "dupont") == WRITTEN
+
+
+def test_breaking_a_lease_takes_the_backups_of_accounts_along(
+    office: RunningLab, cli: CommandLine, inventory: Path
+) -> None:
+    name = office.names[0]
+    office.break_(name, "stale-run")
+    run = apply(cli, inventory, name="everything.yml").document["run"]["id"]
+    kept = office.file(name, "/iea-fleet")
+    assert [path for path in kept.iterdir() if path.suffix == ".bak"]
+    office.mend(name)
+    broken = cli.run("leases", inventory, "break", name, run)
+    assert broken.exit_code == 0, broken.err
+    assert [path for path in kept.iterdir() if path.suffix == ".bak" or path.name == "run.json"] == []
+
+
+def test_the_report_says_that_accounts_were_not_tested(office: RunningLab, cli: CommandLine, inventory: Path) -> None:
+    ran = apply(cli, inventory)
+    assert "without a test at Net-Entreprises" in ran.cell(office.names[0], "net_entreprises.dupont")["reason"]
+    assert "Net-Entreprises is not asked about accounts" in ran.err
+
+
+def test_a_digest_of_a_file_with_a_plain_password_is_kept_nowhere(
+    office: RunningLab, cli: CommandLine, tmp_path: Path
+) -> None:
+    layout = yaml.safe_load((Path(__file__).parents[2] / "iea_fleet/layouts/lab.yml").read_bytes())
+    del layout["net_entreprises"]["keys"]["password"]["seal"]
+    layout["name"] = "plain"
+    (tmp_path / "plain.yml").write_text(yaml.safe_dump(layout, allow_unicode=True), encoding="utf-8")
+    inventory = write_inventory(office, tmp_path, lambda said: said.update(layout="plain.yml"))
+    assert apply(cli, inventory).exit_code == 0
+    file = office.file(office.names[0], "/impact-emploi/utilisateurs/dupont.xml")
+    assert "&amp;&lt;ord'1" in file.read_text("utf-8")
+    changed = replace(cli, more={"PW_A": "Nouveau-mdp-3", "PW_B": OTHER})
+    made = changed.run("plan", inventory, inventory.with_name("accounts.yml"), "-o", "p.json")
+    assert made.exit_code == 3, made.err
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert digest not in (cli.home / "p.json").read_text("utf-8")
+    assert digest.encode() not in b"".join(path.read_bytes() for path in cli.state.iterdir())
+    assert apply(cli, inventory, "--plan", "p.json", a="Nouveau-mdp-3").exit_code == 0
+    assert "Nouveau-mdp-3" in file.read_text("utf-8")

@@ -65,3 +65,42 @@ def test_validate_shows_warnings_and_is_content(folder: Path) -> None:
     assert "no mistake" in ran.stdout
     again = run("plan", "inventory.yml", "--history", str(folder / "history"))
     assert "warning" not in again.stderr + again.stdout
+
+
+LAYOUT = """\
+version: 1
+name: l
+os: posix
+root: /iea
+private: /p
+net_entreprises:
+  file: "{{ user }}.json"
+  format: json
+  keys: {siret: {key: s}, nom: {key: n}, prenom: {key: p}, password: {key: m}, service: {key: c}}
+"""
+
+
+@pytest.mark.usefixtures("folder")
+def test_passwords_that_others_may_read_and_an_iea_that_may_be_open() -> None:
+    Path("l.yml").write_text(LAYOUT, encoding="utf-8")
+    one = "offices: {nancy: {layout: l.yml, connection: {transport: ssh, user: u, agent: true}, "
+    Path("inventory.yml").write_text(f"version: 1\nname: R\n{one}workstations: {{a: {{address: a}}}}}}}}\n")
+    warned = [str(warning) for warning in load(Path("inventory.yml")).warnings]
+    assert [line.partition(" warning: ")[::2] for line in warned] == [
+        (
+            "l.yml:7:3: net_entreprises:",
+            (
+                "keeps passwords as they are in files that others on the workstation may read; "
+                "add private: true, or seal the password"
+            ),
+        ),
+        (
+            "l.yml:7:3: net_entreprises:",
+            (
+                "does not say how to tell that IEA is open, and accounts are written while it is closed; "
+                "add application: {lock_file: …}"
+            ),
+        ),
+    ]
+    Path("l.yml").write_text(LAYOUT + "  private: true\napplication: {lock_file: lock}\n", encoding="utf-8")
+    assert load(Path("inventory.yml")).warnings == ()
