@@ -40,7 +40,7 @@ def plan(
     """Show what would change on each workstation. Nothing is touched; exit 3 when something would change."""
     from iea_fleet.cli.output import complain
     from iea_fleet.cli.progress import progress
-    from iea_fleet.cli.visit import operation, print_plan, print_result
+    from iea_fleet.cli.visit import operation, print_accounts, print_plan, print_result
     from iea_fleet.engine import saved_plan
 
     said = ""
@@ -58,6 +58,7 @@ def plan(
         print_result(result, form)
     else:
         print_plan(result.plan, opened)
+        print_accounts(result)
     if said:
         complain(said)
     raise typer.Exit(result.run.exit_code or 0)

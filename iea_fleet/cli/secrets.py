@@ -64,12 +64,19 @@ def set_(
     path: Annotated[
         str, typer.Argument(metavar="PATH", help="Like net-entreprises/ligue-54, or age:net-entreprises/ligue-54.")
     ],
+    value: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     debug: DebugOption = False,  # noqa: ARG001 - the command line looks for it
 ) -> None:
     """Keep a secret, encrypted to all recipients of the inventory. Asked for twice, or read from stdin."""
     from iea_fleet.cli.output import complain
     from iea_fleet.engine.secret_store import SecretStore
+    from iea_fleet.errors import UsageError
 
+    if value:
+        raise UsageError(
+            "a secret is never given on the command line: other programs can see it there, and the shell keeps it",
+            "leave it out and type it when you are asked, or give it on stdin; then choose another one",
+        )
     store = SecretStore(context.obj)
     reference = store.target(path)
     recipients = store.put(reference, _value(f"Secret {reference}"))

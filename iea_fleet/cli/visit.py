@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,7 +13,7 @@ from types import FrameType
 import typer
 
 from iea_fleet.cli.options import Format
-from iea_fleet.cli.output import console, print_json
+from iea_fleet.cli.output import complain_from_signal, console, print_json
 from iea_fleet.engine.operation import Operation
 from iea_fleet.engine.options import Options
 from iea_fleet.engine.redaction import cleaned_plan
@@ -35,6 +36,7 @@ def operation(options: Options, command: Command) -> Iterator[Operation]:
             nonlocal pressed
             pressed += 1
             if pressed > 1:
+                complain_from_signal(opened.left_behind)
                 os._exit(128 + number)
             opened.stop()
 
@@ -52,6 +54,9 @@ def question() -> Iterator[None]:
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
+        if sys.stdin.isatty():
+            # What was typed before the question stood there is no answer to it.
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
         yield
     finally:
         for number, handler in before.items():
@@ -64,8 +69,13 @@ def print_result(result: Result, form: Format, *, verbose: bool = False, aged: b
         print_json(document(result.run, result.matrix, accounts=result.accounts))
     else:
         console().print(table(result.matrix, verbose=verbose, now=result.run.ended_at if aged else None))
-        for line in accounts_said(result.accounts, result.run.ended_at or result.run.started_at):
-            console().print(line)
+        print_accounts(result)
+
+
+def print_accounts(result: Result) -> None:
+    """What is known of the accounts, under a table or a plan."""
+    for line in accounts_said(result.accounts, result.run.ended_at or result.run.started_at):
+        console().print(line)
 
 
 def print_plan(plan: Plan, opened: Operation, *, stderr: bool = False) -> None:

@@ -34,6 +34,7 @@ def check_accounts(inventory: Inventory, targets: Sequence[Target], notes: Notes
         for field, odd in (("siret", siret_warning(identity.siret)), ("service", service_warning(identity.service))):
             if odd is not None:
                 notes.warn((*path, field), odd, "compare it with the portal")
+    _check_one_password(inventory, notes)
     layouts = _layouts(targets)
     sizes = Counter(target.office for target in targets)
     for name, office in inventory.offices.items():
@@ -42,6 +43,18 @@ def check_accounts(inventory: Inventory, targets: Sequence[Target], notes: Notes
     for layout, name in _kept_by(layouts, inventory):
         _check_characters(name, inventory.identities[name], layout, notes)
     _check_test_from(inventory, targets, notes)
+
+
+def _check_one_password(inventory: Inventory, notes: Notes) -> None:
+    """Two names of one account are the same account to Net-Entreprises, which locks it after a few wrong passwords."""
+    first: dict[tuple[str, str, str], str] = {}
+    for name, identity in inventory.identities.items():
+        account = (identity.siret, identity.nom.casefold(), identity.prenom.casefold())
+        other = first.setdefault(account, name)
+        if inventory.identities[other].password != identity.password:
+            wrong = f"is the account of `{other}` with another password"
+            remedy = "an account has one: name the same secret in both, or keep one of them"
+            notes.add(("identities", name, "password"), wrong, remedy, needs=(("identities", other, "password"),))
 
 
 def _layouts(targets: Iterable[Target]) -> Mapping[str, Sequence[Layout]]:

@@ -173,7 +173,7 @@ class Accounts:
             try:
                 way = stack.enter_context(self.way()).way_out(client.deadline)
             except IeaFleetError as error:
-                return not_reached(str(error))
+                return not_reached(f"through {self.service.test_from}, which test_from names: {error}")
             return client.authenticate(account, password, way)
 
     def _opened(self) -> NetEntreprises:

@@ -65,6 +65,7 @@ class Operation:
     _stopped: bool = field(default=False, init=False)
     _continues: str | None = field(default=None, init=False)
     _plan_file: Path | None = field(default=None, init=False)
+    _run_id: str = field(default="", init=False)
 
     @classmethod
     def open(cls, options: Options, command: Command) -> Self:
@@ -89,6 +90,12 @@ class Operation:
         self._stopped = True
         if self._rollout is not None:
             self._rollout.stop()
+
+    @property
+    def left_behind(self) -> str:
+        """What to tell an operator who stops at once."""
+        settles = "what was in hand is settled by the next iea-fleet apply"
+        return f"stopped at once; {settles}" + (f", or: iea-fleet resume {self._run_id}" if self._run_id else "")
 
     @property
     def leases(self) -> Leases:
@@ -181,6 +188,7 @@ class Operation:
         fingerprint = self.history.key.fingerprint
         asked = resume.asked_for(self.options, self.loaded, self.targets, self._plan_file, pace, fingerprint)
         run = replace(self._run(), asked=asked, continues=self._continues)
+        self._run_id = run.id
         plans, testing = reviewed.plans if reviewed else {}, pace.test_accounts and self.loaded.playbook.test_first
         credentials = self.credentials(self.accounts(run.id, listener, testing=testing))
         if not testing and used_by(self.targets):

@@ -39,6 +39,10 @@ def held_against(reviewed: TargetPlan, fresh: TargetPlan) -> tuple[Cell, ...] | 
 
 
 def _why(reviewed: TargetPlan, fresh: TargetPlan) -> tuple[str, str]:
+    if _secrets(reviewed) != _secrets(fresh) and dict(reviewed.read) == dict(fresh.read):
+        return "a secret of the files was changed after the plan was made; nothing was written, plan again", (
+            "secret_changed"
+        )
     if dict(reviewed.read) == dict(fresh.read):
         return "the plan did not have these changes; nothing was written, plan again", "planned_otherwise"
     moved = "; ".join(change(difference) for difference in _moved(reviewed, fresh))
@@ -48,6 +52,13 @@ def _why(reviewed: TargetPlan, fresh: TargetPlan) -> tuple[str, str]:
     return f"the settings changed after the plan was made; nothing was written, plan again (moved: {moved})", (
         "moved_since_plan"
     )
+
+
+def _secrets(plan: TargetPlan) -> dict[tuple[str, str], object]:
+    """The marks of the secrets that are to be written, by address and setting."""
+    return {
+        (change.address, one.setting): one.after for change in plan.changes for one in change.differences if one.secret
+    }
 
 
 def _moved(reviewed: TargetPlan, fresh: TargetPlan) -> Iterator[Difference]:

@@ -56,7 +56,7 @@ def accounts_said(accounts: Mapping[str, AccountVerdict | None], now: dt.datetim
     """What Net-Entreprises last said of each identity, and when; nobody was asked for this."""
     if accounts:
         yield Text("")
-        yield Text("Net-Entreprises accounts, as last tested with the password they have now:", style="bold")
+        yield Text("What Net-Entreprises last said of the accounts:", style="bold")
     for identity, verdict in accounts.items():
         if verdict is None:
             yield Indented(Text(f"{printable(identity)}: not tested yet"), 2)

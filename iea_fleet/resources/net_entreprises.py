@@ -131,16 +131,13 @@ def besides(target: Target, answers: Answers) -> tuple[Cell, ...]:
     if not isinstance(listed, FolderListing):
         return ()
     known = {accounts.folded(target, name) for name in (*target.users, *_stands_in(target, listed))}
-    return tuple(
-        Cell(
-            f"{KIND}.{name}",
-            Status.WARN,
-            f"the inventory does not know the IEA account « {name} »; write it under users, or remove it in IEA",
-            "account_unknown",
-        )
-        for name in accounts.on(target, listed)
-        if accounts.folded(target, name) not in known
-    )
+    strangers = [name for name in accounts.on(target, listed) if accounts.folded(target, name) not in known]
+    return tuple(Cell(f"{KIND}.{name}", Status.WARN, _unknown(name), "account_unknown") for name in strangers)
+
+
+def _unknown(name: str) -> str:
+    remedy = "write it under users (absent takes its credentials away), or remove it in IEA"
+    return f"the inventory does not know the IEA account « {name} »; {remedy}"
 
 
 def user_of(address: str) -> str:

@@ -103,7 +103,9 @@ def _read_keys(file: Path) -> Keys:
 
     shown = f"the age identity {file}"
     content = read_small(
-        file, shown, f"make one with: iea-fleet secrets INVENTORY init, or name yours in {IDENTITY_VARIABLE}"
+        file,
+        shown,
+        f"copy yours there, or name it in {IDENTITY_VARIABLE}; who never had one: iea-fleet secrets INVENTORY init",
     )
     if os.name == "posix" and file.stat().st_mode & 0o077:
         raise SecretError(f"{shown} can be read by others", f"run: chmod 600 {file}", code="identity_open")

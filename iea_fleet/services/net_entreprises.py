@@ -87,7 +87,7 @@ _REASONS: Final[Mapping[Answered, str]] = {
     ),
     Answered.LOCKED: (
         "Net-Entreprises has locked this account, or refuses where we come from (403): no password of it is tried any "
-        "more; unlock it at net-entreprises.fr, then run: iea-fleet identities INVENTORY clear"
+        "more; unlock it at net-entreprises.fr, then run: iea-fleet identities INVENTORY clear NAME"
     ),
     Answered.FORM: (
         "Net-Entreprises does not take the form of this account (422): compare siret, nom, prenom and service with the "
@@ -155,7 +155,9 @@ def not_reached(why: str) -> AccountVerdict:
 
 def answer_lost(why: str = "the test was broken off") -> AccountVerdict:
     """The verdict when the password may have been judged, and nobody knows how."""
-    return _verdict(Answered.UNDECIDED, f"sent to Net-Entreprises, and no answer was read: {why}; {_NOT_AGAIN}")
+    return _verdict(
+        Answered.UNDECIDED, f"sent to Net-Entreprises, and how it was judged nobody knows: {why}; {_NOT_AGAIN}"
+    )
 
 
 @dataclass

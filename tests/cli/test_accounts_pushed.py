@@ -289,11 +289,11 @@ def test_breaking_a_lease_takes_the_backups_of_accounts_along(
     office.break_(name, "stale-run")
     run = apply(cli, inventory, name="everything.yml").document["run"]["id"]
     kept = office.file(name, "/iea-fleet")
-    assert [path for path in kept.iterdir() if path.suffix == ".bak"]
+    assert [path for path in kept.iterdir() if b"<utilisateur" in path.read_bytes()]
     office.mend(name)
     broken = cli.run("leases", inventory, "break", name, run)
     assert broken.exit_code == 0, broken.err
-    assert [path for path in kept.iterdir() if path.suffix == ".bak" or path.name == "run.json"] == []
+    assert [path for path in kept.iterdir() if path.name == "run.json" or b"<utilisateur" in path.read_bytes()] == []
 
 
 def test_the_report_says_that_accounts_were_not_tested(office: RunningLab, cli: CommandLine, inventory: Path) -> None:

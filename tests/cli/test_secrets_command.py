@@ -341,3 +341,10 @@ def test_no_value_ever_comes_out(cli: CommandLine, inventory: Path) -> None:
     files = [path for path in cli.home.rglob("*") if path.is_file()]
     assert len(files) >= 5
     assert all(b"CANARY" not in path.read_bytes() for path in files)
+
+
+def test_a_secret_on_the_command_line_is_refused_and_not_said_again(cli: CommandLine, inventory: Path) -> None:
+    ran = cli.run("secrets", inventory, "set", "net-entreprises/ligue-54", CANARY)
+    assert ran.exit_code == 2
+    assert "never given on the command line" in ran.err
+    assert CANARY not in ran.out + ran.err

@@ -53,7 +53,7 @@ def test_armored_files_are_read_too(secrets: Secrets, tmp_path: Path, identity: 
 def test_existence_needs_no_identity(secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(IDENTITY_VARIABLE, "/nowhere")
     assert secrets.exists("age:net/ligue")
-    assert "is not there; make one with: iea-fleet secrets INVENTORY init" in refusal(secrets, "age:net/ligue")
+    assert "who never had one: iea-fleet secrets INVENTORY init" in refusal(secrets, "age:net/ligue")
 
 
 def test_each_value_is_read_once(secrets: Secrets, tmp_path: Path) -> None:
