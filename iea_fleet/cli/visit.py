@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import termios
@@ -63,6 +64,20 @@ def question() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def typed() -> str:
+    """A line that the operator types. A signal ends the wait for it, also one that came just before it began."""
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    before = signal.set_wakeup_fd(theirs)
+    try:
+        select.select([sys.stdin, ours], [], [])
+        return sys.stdin.readline()
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(ours)
+        os.close(theirs)
+
+
 def print_result(result: Result, form: Format, *, verbose: bool = False, aged: bool = False) -> None:
     """The result alone, on stdout. ``aged``: each cell with its age."""
     if form is Format.JSON:
@@ -92,7 +107,7 @@ def unconfirmed(opened: Operation, changing: int) -> int:
             if opened.stopped or not changing:
                 return 130 if opened.stopped else 0
             typer.echo(f"Write to {changing} workstation{plural}? Only yes is taken as yes: ", nl=False, err=True)
-            return 0 if sys.stdin.readline().strip() == "yes" else 1
+            return 0 if typed().strip() == "yes" else 1
     except KeyboardInterrupt:
         typer.echo(err=True)
         return 130

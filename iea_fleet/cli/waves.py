@@ -59,7 +59,7 @@ def pace(
 
 
 def _question(opened: Operation, listener: PlainLines | LiveBar) -> Confirm:
-    from iea_fleet.cli.visit import question
+    from iea_fleet.cli.visit import question, typed
     from iea_fleet.reports.wording import workstations
 
     def confirm(number: int, of: int, size: int) -> bool:
@@ -68,7 +68,7 @@ def _question(opened: Operation, listener: PlainLines | LiveBar) -> Confirm:
             try:
                 with question():
                     typer.echo(asked, nl=False, err=True)
-                    return sys.stdin.readline().strip() == "yes"
+                    return typed().strip() == "yes"
             except KeyboardInterrupt:
                 typer.echo(err=True)
                 opened.stop()

@@ -42,13 +42,16 @@ from iea_fleet.transports.sftp import (
 )
 from iea_fleet.transports.sftp_exchange import LARGEST, Exchange, is_ok
 from iea_fleet.transports.sftp_reads import Listing, list_open_folders, read_all
-from iea_fleet.transports.sftp_words import ask_for_room, failed, refusal, refused_write, unfit
+from iea_fleet.transports.sftp_words import ask_for_room, failed, is_absent, refusal, refused_write, unfit
+
+_TRIES = 3
 
 
-def replace_files(sftp: Sftp, requests: Sequence[ReplaceFile]) -> list[Answer]:
+def replace_files(sftp: Sftp, requests: Sequence[ReplaceFile], tries: int = _TRIES) -> list[Answer]:
     """The answers to consecutive replacements of different files: three round trips, and one for each file more.
 
-    If one of them cannot be prepared, none is made: that one has its answer, the others are ``NotTried``.
+    If one of them cannot be prepared, none is made: that one has its answer, the others are ``NotTried``. ``tries``:
+    so often it is begun anew when somebody else tidies away what was prepared.
     """
     exchanges = [Exchange(request) for request in requests]
     folders = {_parent(request.path): Listing(_parent(request.path)) for request in requests}
@@ -65,7 +68,7 @@ def replace_files(sftp: Sftp, requests: Sequence[ReplaceFile]) -> list[Answer]:
     stopped = next((at for at, each in enumerate(exchanges) if each.answer or each.refused is not None), None)
     if stopped is not None:
         return _withdraw(sftp, exchanges, stopped)
-    return _rename(sftp, exchanges)
+    return _rename(sftp, exchanges, tries - 1)
 
 
 def _fill(sftp: Sftp, exchanges: list[Exchange], folders: dict[str, Listing]) -> None:
@@ -99,16 +102,23 @@ def _withdraw(sftp: Sftp, exchanges: list[Exchange], stopped: int) -> list[Answe
     return [answer if at == stopped and answer else NotTried() for at in range(len(exchanges))]
 
 
-def _rename(sftp: Sftp, exchanges: list[Exchange]) -> list[Answer]:
-    """The third round trip, one for each file: a later one must not be made when an earlier one fails."""
-    sftp.forget([of(REMOVE, left) for each in exchanges for left in each.leftovers])
+def _rename(sftp: Sftp, exchanges: list[Exchange], tries: int) -> list[Answer]:
+    """The third round trip, one for each file: a later one must not be made when an earlier one fails.
+
+    What was left beside a file is removed once it is replaced: who does not come so far may be at work beside somebody
+    whose unfinished file that is.
+    """
     answers: list[Answer] = []
     for at, exchange in enumerate(exchanges):
         (reply,) = sftp.ask([exchange.rename()])
         if is_ok(reply):
+            sftp.forget([of(REMOVE, left) for left in exchange.leftovers])
             answers.append(Done(digest(exchange.request.content)))
             continue
         sftp.ask([of(REMOVE, each.temporary) for each in exchanges[at:]])
+        if is_absent(reply) and tries > 0:
+            # The prepared file is gone: somebody else has replaced the same one in this moment, and tidied up.
+            return answers + replace_files(sftp, [each.request for each in exchanges[at:]], tries)
         answers.append(_rename_refused(sftp, exchange, reply))
         answers += [NotTried()] * (len(exchanges) - at - 1)
         break
