@@ -144,9 +144,13 @@ def remove_file(sftp: Sftp, request: RemoveFile) -> Answer:
         return Moved(ABSENT)
     if not isinstance(now, FileContent):
         return now if isinstance(now, Failed) else failed("keeps_changing", request.path)
-    if now.digest != request.expected:
-        return Moved(now.digest)
+    return _remove_it(sftp, request) if now.digest == request.expected else Moved(now.digest)
+
+
+def _remove_it(sftp: Sftp, request: RemoveFile) -> Answer:
     reply, *room = sftp.ask([of(REMOVE, request.path), *ask_for_room(sftp, _parent(request.path))])
+    if is_absent(reply):
+        return Moved(ABSENT)  # somebody else has removed it since it was read
     return Done(ABSENT) if is_ok(reply) else refused_write(reply, room[0] if room else None, request.path, 0)
 
 
