@@ -153,8 +153,7 @@ class Push:
 
     def _keeps_from_settling(self, lease: Lease, gathered: Gathered) -> Unobserved | None:
         """Why what a dead run left has to wait: settling writes, so IEA has to be closed for it too."""
-        question = preconditions.application(self.target)
-        opened = preconditions.is_open(gathered.answer(question)) if question else None
+        opened = preconditions.is_open(gathered.answer(preconditions.application(self.target)))
         if opened is None and lease.journal is not None and any(file.secret for file in lease.journal.files):
             opened = self.credentials.open_elsewhere(self.target)
         if opened is None:

@@ -7,6 +7,7 @@ import getpass
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -104,8 +105,11 @@ class Operation:
 
     def knowledge(self, target: Target) -> Knowledge:
         """What is known of a workstation before it is asked."""
-        marks = SecretMarks(self.history.key, self.secrets, self.loaded.identities)
-        return Knowledge(self.memories.get(target.name, {}), marks)
+        return Knowledge(self.memories.get(target.name, {}), self._marks)
+
+    @cached_property
+    def _marks(self) -> SecretMarks:
+        return SecretMarks(self.history.key, self.secrets, self.loaded.identities)
 
     def accounts(self, run_id: str, listener: Listener, *, testing: bool) -> Accounts:
         """What Net-Entreprises says of the inventory's identities, in this run."""

@@ -12,8 +12,7 @@ from iea_fleet.resources import Unobserved
 
 def refusal(target: Target, gathered: Gathered) -> Unobserved | None:
     """Why this workstation waits for a person; None when it may be written to."""
-    question = application(target)
-    opened = is_open(gathered.answer(question)) if question else None
+    opened = is_open(gathered.answer(application(target)))
     return opened or _assistance(target, gathered) or _version(target, gathered)
 
 
