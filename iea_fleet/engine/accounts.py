@@ -31,7 +31,7 @@ from iea_fleet.secrets import Secrets
 from iea_fleet.services.net_entreprises import NetEntreprises, answer_lost, not_reached, refuse_mix_up
 from iea_fleet.transports.base import Reach, Session
 from iea_fleet.transports.doorway import Doorway
-from iea_fleet.transports.ssh import open_session
+from iea_fleet.transports.sessions import open_session
 
 Way = Callable[[], AbstractContextManager[Session]]
 """Opens a session on the workstation from which accounts are tested. IeaFleetError when that cannot be done."""

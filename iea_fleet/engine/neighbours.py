@@ -12,7 +12,7 @@ from iea_fleet.model.target import Target
 from iea_fleet.resources import Unobserved
 from iea_fleet.transports.base import Reach
 from iea_fleet.transports.doorway import Doorway, Entrance
-from iea_fleet.transports.ssh import open_session
+from iea_fleet.transports.sessions import open_session
 
 Reaches = Mapping[str, Reach | IeaFleetError]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from pydantic import SecretStr
 
@@ -11,7 +12,7 @@ from iea_fleet.engine import clock
 from iea_fleet.engine.trust import owners
 from iea_fleet.errors import IeaFleetError
 from iea_fleet.model.matrix import Row, Status
-from iea_fleet.model.target import SshConnection, Target
+from iea_fleet.model.target import GuidedConnection, Target, WinrmConnection
 from iea_fleet.secrets import Secrets
 from iea_fleet.transports.base import Reach
 
@@ -24,11 +25,6 @@ def without_connection(target: Target) -> Row | None:
     if target.guided:
         reason = f"a person sets this at the window; the fiche: iea-fleet plan INVENTORY --limit {target.name}"
         return matrix.whole(target, Status.WAITING, reason, "guided", clock.now())
-    if not isinstance(target.connection, SshConnection):
-        return matrix.whole(target, Status.SKIPPED, "WinRM is not spoken by this version of iea-fleet", "not_built")
-    if target.layout is not None and target.layout.os == "windows":
-        reason = "Windows workstations are not written to by this version of iea-fleet"
-        return matrix.whole(target, Status.SKIPPED, reason, "not_built")
     return None
 
 
@@ -46,9 +42,9 @@ def reaches(
 
 def _reach(target: Target, secrets: Secrets, stored: Stored, known: Mapping[str, str]) -> Reach | IeaFleetError:
     connection = target.connection
-    assert isinstance(connection, SshConnection)
+    assert not isinstance(connection, GuidedConnection)
     try:
-        return Reach(
+        common = Reach(
             workstation=target.name,
             address=target.address or "",
             port=connection.port,
@@ -56,6 +52,20 @@ def _reach(target: Target, secrets: Secrets, stored: Stored, known: Mapping[str,
             timeout=connection.timeout,
             deadline=connection.deadline,
             password=_secret(secrets, connection.password),
+            windows=target.layout is not None and target.layout.os == "windows",
+            private_folder=target.files.get("private", ""),
+        )
+        if isinstance(connection, WinrmConnection):
+            return replace(
+                common,
+                transport="winrm",
+                tls=connection.tls,
+                auth=connection.auth,
+                certificate=connection.certificate,
+                ca_file=connection.ca_file,
+            )
+        return replace(
+            common,
             key_file=connection.key_file,
             key_passphrase=_secret(secrets, connection.key_passphrase),
             agent=connection.agent,

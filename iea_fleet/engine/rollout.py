@@ -25,7 +25,7 @@ from iea_fleet.model.matrix import Status
 from iea_fleet.model.target import Target
 from iea_fleet.transports.base import Reach, Session
 from iea_fleet.transports.doorway import Doorway, Entrance
-from iea_fleet.transports.ssh import open_session
+from iea_fleet.transports.sessions import open_session
 
 Work = Callable[[Session, Target], Outcome]
 Record = Callable[[Outcome], None]

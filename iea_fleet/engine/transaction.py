@@ -39,7 +39,6 @@ from iea_fleet.model.target import Target
 from iea_fleet.resources import Unobserved
 from iea_fleet.transports.base import Session
 
-_OTHERS = 0o077
 _NOT_OURS = "private_folder_not_ours"
 _TRIES = 3
 _TAKEN = "another run took this workstation a moment ago; wait, or look: iea-fleet leases INVENTORY list"
@@ -237,7 +236,7 @@ def _in_the_way(private: str, before: Gathered) -> Unobserved | None:
         return Unobserved(Status.FAILED, reason, _NOT_OURS)
     if isinstance(found, FileStat) and found.kind != "folder":
         return _not_ours(f"{private} is a {found.kind}, not a folder")
-    if isinstance(found, FileStat) and found.mode is not None and found.mode & _OTHERS:
+    if isinstance(found, FileStat) and found.shared:
         return _not_ours(f"the folder {private} can be read by others")
     if isinstance(found, Failed):
         return Unobserved(Status.FAILED, found.reason, found.reason_code)
@@ -252,7 +251,7 @@ def _strange_folder(private: str, of_file: Answer, of_folder: Answer) -> Unobser
         return _not_ours(f"{private} is a {of_folder.kind}, not a folder")
     if of_folder.owner != of_file.owner:
         return _not_ours(f"the folder {private} belongs to somebody else ({of_folder.owner})")
-    if of_folder.mode is not None and of_folder.mode & _OTHERS:
+    if of_folder.shared:
         return _not_ours(f"the folder {private} can be read by others")
     return None
 

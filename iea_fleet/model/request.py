@@ -135,7 +135,14 @@ class OpenUrl:
     ca_file: str | None = None
 
 
-Reading = ReadFile | ListFolder | Stat | OpenUrl
+@dataclass(frozen=True, slots=True)
+class MeasureRoom:
+    """Ask how much room is left where a folder is. Answers: Room, Absent, Failed."""
+
+    path: str
+
+
+Reading = ReadFile | ListFolder | Stat | MeasureRoom | OpenUrl
 Writing = ReplaceFile | RemoveFile | MakeFolder
 Request = Reading | Writing | RunAction
 
@@ -172,13 +179,25 @@ class FolderListing:
 
 @dataclass(frozen=True, slots=True)
 class FileStat:
-    """What a path is. ``modified`` is seconds since 1970 by the workstation's clock; ``mode`` the POSIX bits."""
+    """What a path is. ``modified`` is seconds since 1970 by the workstation's clock; ``mode`` the POSIX bits.
+
+    ``owner`` is a number or a SID, "" where it is not told. ``shared``: others than its owner, administrators and the
+    system may read it; None where that is not told.
+    """
 
     kind: Literal["file", "folder", "link", "other"]
     size: int
     owner: str
     mode: int | None
     modified: float
+    shared: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many bytes the user of the connection can still write there."""
+
+    free: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,4 +255,4 @@ class Failed:
     reason: str
 
 
-Answer = FileContent | Absent | FolderListing | FileStat | Done | Moved | NotTried | Ran | Reached | NotReached | Failed
+Answer = FileContent | Absent | FolderListing | FileStat | Room | Done | Moved | NotTried | Ran | Reached | NotReached | Failed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from pydantic import SecretStr
 
@@ -23,6 +23,10 @@ class Reach:
     of known host keys to the workstation that owns them, so that an alarm can name it; ``pinned_in_inventory`` tells
     it where ``host_keys`` were pinned. ``timeout`` is seconds
     without an answer, ``deadline`` seconds for the whole session.
+
+    ``windows``: the agent writes and acts there, and ``private_folder`` is where it puts what must not be left lying
+    about. Of WinRM alone: ``tls`` or sealed by ``auth``, and by what the certificate is judged: ``certificate`` is its
+    fingerprint (``sha256:`` and 64 digits), ``ca_file`` a path here; without both, this machine's trust store.
     """
 
     workstation: str
@@ -39,6 +43,13 @@ class Reach:
     host_keys: tuple[str, ...] = ()
     owners: Mapping[str, str] = field(default_factory=dict, repr=False)
     pinned_in_inventory: bool = False
+    transport: Literal["ssh", "winrm"] = "ssh"
+    windows: bool = False
+    private_folder: str = ""
+    tls: bool = True
+    auth: Literal["negotiate", "ntlm", "kerberos", "basic"] = "negotiate"
+    certificate: str | None = None
+    ca_file: str | None = None
 
 
 class Session(Protocol):
@@ -60,7 +71,8 @@ class Session(Protocol):
     def way_out(self, seconds: float) -> NetworkBackend:
         """Connections that the workstation makes for us, for so many seconds; of TLS over them it sees nothing.
 
-        Errors are those of httpcore's networks, and TransportError.
+        Errors are those of httpcore's networks, and TransportError. BrokenError ``no_way_out`` where a transport makes
+        none (WinRM).
         """
         ...
 

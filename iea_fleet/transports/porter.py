@@ -228,6 +228,9 @@ class Porter(threading.Thread):
                 self._drop_socket(attempt)
                 self._connect(attempt, why_offline(OSError(code, os.strerror(code)), attempt.where))
                 return
+            if attempt.reach.transport == "winrm":
+                self._hand_over(attempt, sock)  # a web server waits for the first word
+                return
             now = time.monotonic()
             attempt.connected = True
             attempt.limit, attempt.hope = now + attempt.reach.timeout, now + _HOPE
@@ -242,6 +245,9 @@ class Porter(threading.Thread):
         if not spoke:
             self._finish(attempt, closed_at_once(attempt.where))
             return
+        self._hand_over(attempt, sock)
+
+    def _hand_over(self, attempt: _Attempt, sock: socket.socket) -> None:
         self._selector.unregister(sock)
         sock.setblocking(True)
         attempt.sock = None

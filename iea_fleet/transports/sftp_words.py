@@ -24,6 +24,7 @@ from iea_fleet.transports.sftp import (
 )
 
 _READ_ONLY_FLAG: Final = 0x1
+_OTHERS: Final = 0o077
 _BY_TEXT: Final = {
     os.strerror(errno.ENOSPC): "disk_full",
     os.strerror(errno.EDQUOT): "disk_full",
@@ -118,4 +119,5 @@ def as_stat(attributes: Attributes) -> FileStat:
         owner="" if attributes.owner is None else str(attributes.owner),
         mode=None if mode is None else stat.S_IMODE(mode),
         modified=float(attributes.modified or 0),
+        shared=None if mode is None else bool(mode & _OTHERS),
     )
