@@ -255,4 +255,17 @@ class Failed:
     reason: str
 
 
-Answer = FileContent | Absent | FolderListing | FileStat | Room | Done | Moved | NotTried | Ran | Reached | NotReached | Failed
+Answer = (
+    FileContent
+    | Absent
+    | FolderListing
+    | FileStat
+    | Room
+    | Done
+    | Moved
+    | NotTried
+    | Ran
+    | Reached
+    | NotReached
+    | Failed
+)

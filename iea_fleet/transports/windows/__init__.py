@@ -1,4 +1,4 @@
-"""The agent: one constant PowerShell script that carries out batches of requests on a Windows workstation.
+r"""The agent: one constant PowerShell script that carries out batches of requests on a Windows workstation.
 
 **The command line** is constant: ``powershell.exe -NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass
 -EncodedCommand`` and the base64 of ``bootstrap.ps1`` in UTF-16LE. No setting is ever part of it, or of any script.
@@ -26,11 +26,11 @@ Paths are ``C:/…``. ``temporary`` is where the new content is written (beside 
 string, quoted by the rules of the C runtime. Digests are ``sha256:<hex>`` or ``absent``.
 
 **A registry key** has the path ``HKLM/…`` and counts as a file. Its content is one ASCII line for each value, sorted
-by the bytes of the whole line, each ended by a line feed: ``<base64 of the name in UTF-8> <kind> <base64 of the data>``.
+by the bytes of the whole line, each ended by a line feed: ``<base64 of the name, UTF-8> <kind> <base64 of the data>``.
 Kinds are those of .NET: ``String`` and ``ExpandString`` (UTF-8, unexpanded), ``MultiString`` (each ended by a NUL),
 ``DWord`` and ``QWord`` (unsigned decimal), ``Binary`` and ``None`` (bytes). Subkeys are no part of it and stay.
 
-**Standard output** has one line ``IEA1 <sha256> <base64>``, made as above; all other lines, and standard error, are noise.
+**Standard output** has one line ``IEA1 <sha256> <base64>``, made as above; all else, and standard error, is noise.
 Inflated: ``agent version=1 id=… powershell=… language=… windows=…`` and then one line for each request, whose word is
 the class of the answer::
 
@@ -45,6 +45,6 @@ each means to a person stands in ``answers.py``. Those of ``not_reached`` are th
 
 Consecutive ``replace_file`` and ``replace_key`` of different paths are one group: all are looked at and prepared first,
 and if one cannot be, none is made. Once a writing request (never ``run_action``) is not ``done``, those after it are
-``not_tried``. All writing of a group happens under the machine-wide mutex ``Global\\iea-fleet``, waited for 10 s
+``not_tried``. All writing of a group happens under the machine-wide mutex ``Global\iea-fleet``, waited for 10 s
 (``agent_busy``).
 """
