@@ -7,7 +7,7 @@ import re
 import shutil
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +16,7 @@ import asyncssh
 import yaml
 
 from iea_fleet import lab
+from iea_fleet.lab.kinds import Kind
 from iea_fleet.lab.seal import KEY_FILE, Seal
 from iea_fleet.lab.workstation import Workstation
 from iea_fleet.model.layout import Layout
@@ -112,15 +113,15 @@ _ACCOUNTS = re.compile(r"^secrets:(?:.*\n)+?(?=defaults:)|^    users:\n(?:      
 
 @contextlib.contextmanager
 def running_lab(
-    folder: Path, workstations: int = 6, offices: int = 3, *, accounts: bool = False
+    folder: Path, workstations: int = 6, offices: int = 3, *, accounts: bool = False, kinds: Sequence[Kind] = ()
 ) -> Iterator[RunningLab]:
-    """A lab below ``folder``, stopped at the end whatever happens.
+    """A lab below ``folder``, stopped at the end whatever happens. ``kinds`` are those of its workstations, or ssh.
 
     Its inventory says nothing of users and their accounts unless ``accounts``: one of them is refused by the portal and
     one is a stranger, and tests of something else would have both in every matrix.
     """
     directory = folder / "lab"
-    info = lab.up(directory, offices, workstations)
+    info = lab.up(directory, offices, workstations, kinds)
     running = RunningLab(directory, info)
     try:
         if not accounts:

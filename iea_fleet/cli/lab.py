@@ -11,6 +11,7 @@ import typer
 
 from iea_fleet.errors import LabError
 from iea_fleet.lab import faults, lifecycle
+from iea_fleet.lab.kinds import WINRM, mixed
 
 app = typer.Typer(
     add_completion=False,
@@ -30,12 +31,28 @@ DEFAULT_DIR = Path(".lab")
 @app.command()
 def up(
     offices: Annotated[int, typer.Option("--offices", min=1, help="How many offices.")] = 3,
-    workstations: Annotated[int, typer.Option("--workstations", min=1, help="How many workstations in all.")] = 6,
+    workstations: Annotated[int, typer.Option("--workstations", min=1, help="How many workstations in all.")] = 9,
+    windows: Annotated[
+        int | None,
+        typer.Option("--windows", min=0, help="How many of them are Windows, reached over SSH. [default: 3]"),
+    ] = None,
+    winrm: Annotated[
+        int | None,
+        typer.Option("--winrm", min=0, help="How many of them are Windows, reached over WinRM. [default: 3]"),
+    ] = None,
     directory: DirOption = DEFAULT_DIR,
 ) -> None:
-    """Start a lab in the background; returns when everything answers."""
-    info = lifecycle.up(directory, offices, workstations)
-    typer.echo(f"{len(info.workstations)} workstations in {offices} offices; process {info.pid}")
+    """Start a lab in the background; returns when everything answers.
+
+    PowerShell is played by a stand-in, which takes the shipped script alone: no Windows is needed, and none is proven.
+    """
+    kinds = mixed(workstations, windows, winrm)
+    info = lifecycle.up(directory, offices, workstations, kinds)
+    over_winrm = sum(kind in WINRM for kind in kinds)
+    typer.echo(
+        f"{len(kinds)} workstations in {offices} offices ({kinds.count('ssh-windows')} Windows over SSH, {over_winrm} "
+        f"over WinRM); process {info.pid}"
+    )
     typer.echo(f"inventory: {_shown(info.inventory)}")
 
 
@@ -63,7 +80,7 @@ def status(directory: DirOption = DEFAULT_DIR) -> None:
     for account in service.accounts:
         typer.echo(f"account {account.name}  {account.state}, judged {account.asked} times")
     for one in info.workstations:
-        typer.echo(f"{one.name}  port {one.port}  {', '.join(one.faults) or 'no fault'}")
+        typer.echo(f"{one.name}  {one.kind}  port {one.port}  {', '.join(one.faults) or 'no fault'}")
 
 
 def _listed(known: Mapping[str, str]) -> str:

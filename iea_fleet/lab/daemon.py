@@ -1,6 +1,6 @@
 """The lab's process: every workstation and server in one asyncio loop, until it is told to stop.
 
-Started by ``lifecycle.up`` as ``python -m iea_fleet.lab.daemon DIR OFFICES WORKSTATIONS LOCK READY``; the last two are
+Started by ``lifecycle.up`` as ``python -m iea_fleet.lab.daemon DIR OFFICES KINDS LOCK READY``; the last two are
 inherited descriptors: the lock that it holds while it lives, and the pipe on which it says that everything answers.
 """
 
@@ -19,7 +19,7 @@ import secrets
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from iea_fleet.lab.identities import new_accounts
 from iea_fleet.lab.iea_servers import IeaServers, client_tls
 from iea_fleet.lab.installation import old_installation
 from iea_fleet.lab.inventory import Reached, Wanted, inventory_text, lay_out
+from iea_fleet.lab.kinds import Kind
 from iea_fleet.lab.maintenance import Outside
 from iea_fleet.lab.net_entreprises import LOG as SERVICE_LOG
 from iea_fleet.lab.net_entreprises import TEST_HOST, NetEntreprises
@@ -42,8 +43,9 @@ from iea_fleet.lab.network import HOST
 from iea_fleet.lab.portal import Portal
 from iea_fleet.lab.proxy import Proxy
 from iea_fleet.lab.seal import KEY_FILE, Seal
-from iea_fleet.lab.secret_files import FOLDER, IDENTITY, write_secrets
-from iea_fleet.lab.ssh_server import KEY_KIND, SshWorkstation
+from iea_fleet.lab.secret_files import FOLDER, IDENTITY, OF_WINRM, of_account, write_secrets
+from iea_fleet.lab.served import Doors, Served
+from iea_fleet.lab.ssh_server import KEY_KIND
 from iea_fleet.lab.users import user_files
 from iea_fleet.lab.workstation import Workstation
 from iea_fleet.model.layout import Layout
@@ -57,11 +59,13 @@ _journal = logging.getLogger("iea_fleet.lab")
 class Lab:
     """A whole network. ``directory`` belongs to it."""
 
-    def __init__(self, directory: Path, offices: int, workstations: int) -> None:
+    def __init__(self, directory: Path, offices: int, kinds: Sequence[Kind]) -> None:
         self.directory = directory
-        self.offices = lay_out(offices, workstations)
+        self.kinds = kinds
+        self.offices = lay_out(offices, len(kinds))
         self.token = secrets.token_hex(16)
-        self.workstations: dict[str, SshWorkstation] = {}
+        self.workstations: dict[str, Served] = {}
+        self.password = secrets.token_urlsafe(12)
         self.authority = trustme.CA(organization_name="iea-fleet lab")
         self.servers = IeaServers(self.authority, self._verdict)
         self.servers_down = False
@@ -80,24 +84,26 @@ class Lab:
         key_file = self.directory / "id_ed25519"
         key = asyncssh.generate_private_key(KEY_KIND, comment="iea-fleet lab")
         _write_private(key_file, key.export_private_key())
-        layout = Layout.model_validate(yaml.safe_load(files("iea_fleet").joinpath("layouts/lab.yml").read_bytes()))
         ports, names = (self.servers.port, self.proxy.port), {TEST_HOST: self.service.port}
         outside = Outside(ports, names, client_tls(ca_pem))
-        public = key.convert_to_public()
+        doors = Doors(outside, key.convert_to_public(), self.password, self.authority)
         for server in (self.servers, self.service, self.proxy):
             await server.start()
         secret = secrets.token_bytes(32)
         _write_private(self.directory / KEY_FILE, secret)
+        layouts = {kind: _layout("lab" if kind == "ssh" else "lab-windows") for kind in set(self.kinds)}
+        reached: dict[str, Reached] = {}
         for place, office in enumerate(self.offices):
             for name in office.workstations:
                 number, seal = len(self.workstations), Seal(secret, name)
-                one = Workstation(name, office.name, self.directory / "workstations" / name, layout, seal)
+                kind = self.kinds[number]
+                one = Workstation(name, office.name, self.directory / "workstations" / name, layouts[kind], seal)
                 old = old_installation(number, self.servers.port)
                 one.install({**old, **dict(user_files(number, place, office.standalone, seal))})
-                self.workstations[name] = SshWorkstation(one, outside, public)
+                self.workstations[name], reached[name] = doors.serve(kind, one)
                 self.workstations[name].open()
                 await asyncio.sleep(0)
-        self._write_inventory(key_file)
+        self._write_inventory(key_file, reached)
 
     def close(self) -> None:
         """Let go of every client and port."""
@@ -133,9 +139,10 @@ class Lab:
                     "name": name,
                     "office": one.workstation.office,
                     "port": one.port,
+                    "kind": kind,
                     "faults": [str(fault) for fault in one.workstation.faults.values()],
                 }
-                for name, one in self.workstations.items()
+                for (name, one), kind in zip(self.workstations.items(), self.kinds, strict=True)
             ],
         }
 
@@ -161,7 +168,7 @@ class Lab:
         else:
             self._named(name).mend()
 
-    def _named(self, name: str) -> SshWorkstation:
+    def _named(self, name: str) -> Served:
         if name in self.workstations:
             return self.workstations[name]
         near = difflib.get_close_matches(name, self.workstations, n=1, cutoff=0.1) or list(self.workstations)[:1]
@@ -171,7 +178,7 @@ class Lab:
         faults = self.workstations[name].workstation.faults if name in self.workstations else {"licence": None}
         return "refus" if "refused" in faults else "licence" if "licence" in faults else "accepte"
 
-    def _write_inventory(self, key_file: Path) -> None:
+    def _write_inventory(self, key_file: Path, reached: Mapping[str, Reached]) -> None:
         name = f"Lab {dt.datetime.now().astimezone():%Y-%m-%d %H:%M} {secrets.token_hex(2)}"
         wanted = Wanted(
             self.servers.authentication_url,
@@ -179,11 +186,17 @@ class Lab:
             key_file,
             "ca.pem",
             self.proxy.url,
-            write_secrets(self.directory, self.accounts),
+            write_secrets(self.directory, self._passwords()),
         )
-        reached = {name: Reached(one.port, one.host_key) for name, one in self.workstations.items()}
         text = inventory_text(name, wanted, self.offices, reached)
         (self.directory / "inventory.yml").write_text(text, encoding="utf-8")
+
+    def _passwords(self) -> dict[str, str]:
+        return {OF_WINRM: self.password, **{of_account(one.name): one.password for one in self.accounts}}
+
+
+def _layout(name: str) -> Layout:
+    return Layout.model_validate(yaml.safe_load(files("iea_fleet").joinpath(f"layouts/{name}.yml").read_bytes()))
 
 
 def _write_private(file: Path, content: bytes) -> None:
@@ -258,12 +271,13 @@ def _allow_open_files(wanted: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run a lab until SIGTERM; what goes wrong before it is ready is told on the pipe."""
-    directory, offices, workstations, lock, ready = Path(arguments[0]), *map(int, arguments[1:])
+    directory, offices, lock, ready = Path(arguments[0]), int(arguments[1]), int(arguments[3]), int(arguments[4])
+    kinds: list[Kind] = json.loads(arguments[2])
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
     try:
-        _allow_open_files(workstations + _SPARE_FILES)
-        asyncio.run(_run(Lab(directory, offices, workstations), lock, ready))
+        _allow_open_files(len(kinds) + _SPARE_FILES)
+        asyncio.run(_run(Lab(directory, offices, kinds), lock, ready))
     except (LabError, OSError) as error:
         told = error if isinstance(error, LabError) else LabError(f"the lab cannot start: {error}")
         _journal.error("%s", told)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from iea_fleet.lab.identities import SERVICE_CODE, WHO
+from iea_fleet.lab.kinds import Kind
 from iea_fleet.lab.network import HOST
-from iea_fleet.lab.secret_files import FOLDER, IDENTITY, reference
+from iea_fleet.lab.secret_files import FOLDER, IDENTITY, OF_WINRM, of_account, reference
 from iea_fleet.lab.ssh_server import USER
 from iea_fleet.lab.users import users
 
@@ -73,10 +74,11 @@ def lay_out(offices: int, workstations: int) -> list[Office]:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How one workstation is reached."""
+    """How one workstation is reached. ``proof`` is its host key, or the fingerprint of its certificate, if any."""
 
     port: int
-    host_key: str
+    proof: str | None
+    kind: Kind = "ssh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Wanted:
     recipient: str
 
 
-def inventory_text(name: str, wanted: Wanted, offices: Sequence[Office], reached: dict[str, Reached]) -> str:
+def inventory_text(name: str, wanted: Wanted, offices: Sequence[Office], reached: Mapping[str, Reached]) -> str:
     """The inventory as YAML. ``reached`` is by the name of the workstation."""
     places = (line for number, office in enumerate(offices) for line in _office(number, office, reached))
     return "\n".join((*_head(name), *_accounts(wanted), *_defaults(wanted), _OFFICES, *places, ""))
@@ -124,7 +126,7 @@ def _accounts(wanted: Wanted) -> Iterator[str]:
         yield f'    siret: "{siret}"'
         yield f"    nom: {_scalar(nom)}"
         yield f"    prenom: {_scalar(prenom)}"
-        yield f"    password: {reference(name)}"
+        yield f"    password: {reference(of_account(name))}"
         yield f'    service: "{SERVICE_CODE}"'
     yield ""
 
@@ -144,7 +146,7 @@ def _defaults(wanted: Wanted) -> Iterator[str]:
     yield ""
 
 
-def _office(number: int, office: Office, reached: dict[str, Reached]) -> Iterator[str]:
+def _office(number: int, office: Office, reached: Mapping[str, Reached]) -> Iterator[str]:
     kind = "standalone         # monoposte" if office.standalone else "network            # réseau"
     yield f"  {office.name}:"
     yield f"    title: {office.title}"
@@ -156,9 +158,29 @@ def _office(number: int, office: Office, reached: dict[str, Reached]) -> Iterato
     for name in office.workstations:
         yield f"      {name}:"
         yield f"        address: {HOST}"
-        yield f"        connection: {{port: {reached[name].port}}}"
-        yield f"        host_keys: [{reached[name].host_key}]"
+        yield from (f"        {line}" for line in _connection(reached[name]))
     yield ""
+
+
+def _connection(reached: Reached) -> Iterator[str]:
+    if reached.kind != "ssh":
+        yield "layout: lab-windows"
+    if reached.kind in ("ssh", "ssh-windows"):
+        yield f"connection: {{port: {reached.port}}}"
+        yield f"host_keys: [{reached.proof}]"
+        return
+    yield "connection:"
+    yield "  transport: winrm"
+    yield f"  port: {reached.port}"
+    yield f"  password: {reference(OF_WINRM)}"
+    match reached.kind:
+        case "winrm-sealed":
+            yield "  tls: false                     # HTTP, each message sealed"
+        case "winrm-basic":
+            yield "  auth: basic"
+            yield "  ca_file: ca.pem"
+        case _:
+            yield f"  certificate: {reached.proof}"
 
 
 def _scalar(text: str) -> str:

@@ -10,12 +10,14 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from iea_fleet.errors import LabError
 from iea_fleet.lab.control import LOCK, LOG, ask, contact, is_running, take_lock
+from iea_fleet.lab.kinds import Kind
 
 MOST_WORKSTATIONS = 2000
 _START = 60.0
@@ -30,6 +32,7 @@ class WorkstationInfo:
     name: str
     office: str
     port: int
+    kind: Kind
     faults: tuple[str, ...]
 
 
@@ -79,8 +82,8 @@ class LabInfo:
         return {one.name: one for one in self.workstations}[name]
 
 
-def up(directory: Path, offices: int = 3, workstations: int = 6) -> LabInfo:
-    """Start a lab in the background and return when everything answers.
+def up(directory: Path, offices: int = 3, workstations: int = 6, kinds: Sequence[Kind] = ()) -> LabInfo:
+    """Start a lab in the background and return when everything answers. ``kinds`` are those of the workstations.
 
     LabError when one already runs there, when the folder holds something else, or when it cannot start; nothing
     stays behind then.
@@ -93,7 +96,8 @@ def up(directory: Path, offices: int = 3, workstations: int = 6) -> LabInfo:
     directory = directory.resolve()
     lock = _claim(directory)
     try:
-        return _start(directory, offices, workstations, lock)
+        posix: list[Kind] = ["ssh"] * workstations
+        return _start(directory, offices, kinds or posix, lock)
     finally:
         os.close(lock)
 
@@ -170,14 +174,14 @@ def _claim(directory: Path) -> int:
     return lock
 
 
-def _start(directory: Path, offices: int, workstations: int, lock: int) -> LabInfo:
+def _start(directory: Path, offices: int, kinds: Sequence[Kind], lock: int) -> LabInfo:
     hear, tell = os.pipe()
     process: int | None = None
     try:
         os.set_inheritable(lock, True)
         os.set_inheritable(tell, True)
         try:
-            process = _spawn(directory, str(offices), str(workstations), str(lock), str(tell))
+            process = _spawn(directory, str(offices), json.dumps(kinds), str(lock), str(tell))
         finally:
             os.close(tell)
         said = json.loads(_read_all(hear) or b"{}")
@@ -257,7 +261,8 @@ def _last_line(directory: Path) -> str:
 
 def _info(directory: Path, said: dict[str, Any]) -> LabInfo:
     workstations = tuple(
-        WorkstationInfo(one["name"], one["office"], one["port"], tuple(one["faults"])) for one in said["workstations"]
+        WorkstationInfo(one["name"], one["office"], one["port"], one["kind"], tuple(one["faults"]))
+        for one in said["workstations"]
     )
     service = said["net_entreprises"]
     accounts = tuple(AccountInfo(**one) for one in service["accounts"])
