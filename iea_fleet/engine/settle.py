@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from iea_fleet.engine import leftovers
@@ -68,16 +68,17 @@ def settle(
     if unreadable := [file.path for file, found in zip(journal.files, now, strict=True) if found is None]:
         reason = f"run {journal.run} was interrupted here, and {unreadable[0]} cannot be read; nothing was done"
         return Unobserved(Status.FAILED, reason, "interrupted_run")
-    third = tuple(
-        file.path for file, found in zip(journal.files, now, strict=True) if found not in (file.before, file.after)
-    )
-    written = [file for file, found in zip(journal.files, now, strict=True) if found == file.after != file.before]
+    seen = tuple(zip(journal.files, now, strict=True))
+    lost = [file for file, found in seen if _fell_between(file, found, target)]
+    third = tuple(file.path for file, found in seen if found not in (file.before, file.after) and file not in lost)
+    written = [file for file, found in seen if found == file.after != file.before]
     # A run without files was there to tidy up.
     finished = 0 < len(written) == len(journal.files)
     if finished:
         record(journal.run, target.name, journal.files)
     else:
-        back = _put_back(session, target, journal.run, written)
+        now_there = {**{file.path: file.after for file in written}, **{file.path: ABSENT for file in lost}}
+        back = _put_back(session, target, journal.run, [*written, *lost], now_there)
         if isinstance(back, Unobserved):
             return back
         third += back
@@ -88,12 +89,21 @@ def settle(
     return _forget(session, run_file, gone) or Settled(journal.run, finished, third)
 
 
+def _fell_between(file: JournalFile, found: str | None, target: Target) -> bool:
+    """Whether a file is missing because its writer died inside ReplaceFile, which moves the old one away first.
+
+    On Windows alone; elsewhere somebody has removed it, as nothing of ours leaves a name without a file.
+    """
+    windows = target.layout is not None and target.layout.os == "windows"
+    return windows and found == ABSENT and ABSENT not in (file.before, file.after)
+
+
 def _put_back(
-    session: Session, target: Target, run: str, written: Sequence[JournalFile]
+    session: Session, target: Target, run: str, written: Sequence[JournalFile], now: Mapping[str, str]
 ) -> tuple[str, ...] | Unobserved:
     """Put these files back; those that somebody has changed in this moment, or why it cannot be done.
 
-    All backups are read before the first write.
+    All backups are read before the first write. ``now`` has the digest of what stands at each path.
     """
     kept = [file for file in written if file.backup]
     contents = session.carry_out(tuple(ReadFile(file.backup) for file in kept if file.backup)) if kept else []
@@ -105,9 +115,9 @@ def _put_back(
     changed = []
     for file in written:
         request = (
-            RemoveFile(file.path, file.after)
+            RemoveFile(file.path, now[file.path])
             if file.was_absent
-            else ReplaceFile(file.path, old[file.path], file.after, private=file.private)
+            else ReplaceFile(file.path, old[file.path], now[file.path], private=file.private)
         )
         (answer,) = session.carry_out((request,))
         if isinstance(answer, Moved) and answer.found != file.before:
