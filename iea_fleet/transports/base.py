@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 
 from pydantic import SecretStr
 
 from iea_fleet.model.inventory import Jump
-from iea_fleet.model.request import Answer, Request
+from iea_fleet.model.request import Answer, Request, changes_workstation
 
 if TYPE_CHECKING:
     from httpcore import NetworkBackend
@@ -50,6 +50,28 @@ class Reach:
     auth: Literal["negotiate", "ntlm", "kerberos", "basic"] = "negotiate"
     certificate: str | None = None
     ca_file: str | None = None
+
+    @property
+    def trusted_by(self) -> str:
+        """What a person does to accept the host key that this workstation shows now."""
+        command = f"iea-fleet trust add INVENTORY {self.workstation}"
+        if self.pinned_in_inventory:
+            return f"correct host_keys of {self.workstation} in the inventory"
+        return f"iea-fleet trust remove INVENTORY {self.workstation}, and {command}" if self.host_keys else command
+
+
+class Ended(NamedTuple):
+    """How a program ended over there. ``exit_code`` is -1 where a signal ended it; Windows has unsigned 32 bits."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+def refuse_changes(requests: Sequence[Request]) -> None:
+    """What a read-only session does first: PermissionError for a request that changes the workstation."""
+    if forbidden := next(filter(changes_workstation, requests), None):
+        raise PermissionError(f"{type(forbidden).__name__} in a session that only reads")
 
 
 class Session(Protocol):

@@ -64,12 +64,7 @@ def open_session(reach: Reach, sock: socket.socket | Wire, *, read_only: bool, k
     connection = Connection(wire, reach.workstation, reach.timeout, reach.deadline)
     try:
         shown = connection.shake_hands([key.split()[0] for key in reach.host_keys])
-        command = f"iea-fleet trust add INVENTORY {reach.workstation}"
-        if reach.pinned_in_inventory:
-            command = f"correct host_keys of {reach.workstation} in the inventory"
-        elif reach.host_keys:
-            command = f"iea-fleet trust remove INVENTORY {reach.workstation}, and {command}"
-        check_host_key(shown, reach.host_keys, reach.owners, reach.workstation, trusted_by=command)
+        check_host_key(shown, reach.host_keys, reach.owners, reach.workstation, trusted_by=reach.trusted_by)
         log_in(connection, Credentials.of(reach), keys)
         connection.transport.set_keepalive(KEEPALIVE)
     except BaseException:

@@ -63,6 +63,10 @@ class Wire:
             return taken
         return self._stream.recv(size)
 
+    def give_back(self, data: bytes) -> None:
+        """Have bytes that were received come once more, before all others."""
+        self._first = data + self._first
+
     def send(self, data: bytes) -> int:
         """Send some of these bytes, as a socket does. BrokenPipeError when a limit has passed."""
         if not self._still_in_time():
