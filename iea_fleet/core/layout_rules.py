@@ -10,6 +10,7 @@ from iea_fleet.core import templates
 from iea_fleet.core.faults import Notes, Steps, dotted, nearest
 from iea_fleet.core.templates import Template, TemplateError, not_a_file_name
 from iea_fleet.model.layout import FormatName, Key, Layout, SettingsFile
+from iea_fleet.model.request import REGISTRY
 from iea_fleet.model.target import UserFiles
 
 USER_FILES = "net_entreprises"
@@ -18,12 +19,17 @@ _SEALED = (USER_FILES, "keys", "password")
 _STDIN = (["value"], ["iea_password", "value"])
 _ABSOLUTE = {"windows": re.compile(r"[A-Za-z]:/"), "posix": re.compile(r"/(?!/)")}
 _EXAMPLE = {"windows": "C:/ProgramData/ImpactEmploi", "posix": "/srv/impact-emploi"}
+_HIVE = "HKLM\\"
+_OF_A_PERSON = re.compile(r"HKCU|HKEY_CURRENT_USER", re.IGNORECASE)
 _XML_NAME = re.compile(r"(?:[^\W\d][\w.-]*:)?[^\W\d][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The paths of a layout as templates. ``files`` are relative to ``root``; ``users`` is the file of one user."""
+    """The paths of a layout as templates; ``users`` is the file of one user.
+
+    ``files`` are relative to ``root``, but for keys of the registry, which begin with ``HKLM/``.
+    """
 
     os: str
     root: Template
@@ -43,18 +49,21 @@ class Paths:
         TemplateError names the variable that does not fit.
         """
         root = self._checked(self.root, values)
-        files = {name: _below(root, self._checked(file, values)) for name, file in self.files.items()}
+        files = {name: self._place(root, file, values) for name, file in self.files.items()}
         return {**files, "private": self._checked(self.private, values).rstrip("/")}
 
     def fill_user(self, user: str, values: Mapping[str, str]) -> str:
         """The absolute path of one user's file; only of a layout that has ``users``."""
         assert self.users is not None
         full = {**values, "user": user}
-        return _below(self._checked(self.root, full), self._checked(self.users, full))
+        return self._place(self._checked(self.root, full), self.users, full)
 
     def user_files(self, values: Mapping[str, str]) -> UserFiles | None:
-        """Where the files of users stand, if one part of their path is made of the user's name."""
-        if self.users is None:
+        """Where the files of users stand, if one part of their path is made of the user's name.
+
+        None for keys of the registry: nothing lists those.
+        """
+        if self.users is None or self._is_key(self.users):
             return None
         marker = "\0"
         path = _below(self._checked(self.root, values), self.users.fill({**values, "user": marker}))
@@ -65,13 +74,23 @@ class Paths:
         after, slash, rest = end.partition("/")
         return UserFiles(folder, before, after, slash + rest)
 
+    def _is_key(self, template: Template) -> bool:
+        """Whether it leads into the registry, by what the layout itself says: no value of a variable can."""
+        first = template.parts[0] if template.parts else ""
+        return self.os == "windows" and isinstance(first, str) and first.startswith(REGISTRY)
+
+    def _place(self, root: str, template: Template, values: Mapping[str, str]) -> str:
+        path = self._checked(template, values)
+        return path if self._is_key(template) else _below(root, path)
+
     def _checked(self, template: Template, values: Mapping[str, str]) -> str:
         for name in sorted(template.names):
             if name in values and (reason := not_a_file_name(values[name])):
                 remedy = "it becomes part of a path on the workstation; give it another value"
                 raise TemplateError(f"`{values[name]}` {reason}", remedy, name)
         filled = template.fill(values)
-        if template.names and (reason := _bad_segment(filled, self.os)):
+        rules = "posix" if self._is_key(template) else self.os
+        if template.names and (reason := _bad_segment(filled, rules)):
             raise TemplateError(f"makes the path {filled}, of which a part {reason}", "choose other names")
         return filled
 
@@ -82,7 +101,8 @@ def _below(root: str, file: str) -> str:
 
 def _bad_segment(path: str, os: str) -> str:
     """Why a path is not taken, or "". A drive and the slash of the root are left aside."""
-    for segment in _ABSOLUTE[os].sub("", path, count=1).removesuffix("/").split("/"):
+    start = _ABSOLUTE[os].match(path)
+    for segment in path[start.end() if start else 0 :].removesuffix("/").split("/"):
         if segment in ("", ".", ".."):
             return "is empty" if not segment else f"is {segment}"
         if os == "windows" and (reason := not_a_file_name(segment)):
@@ -100,7 +120,10 @@ def check_layout(layout: Layout, notes: Notes) -> Paths | None:
     files: dict[str, Template] = {}
     users: Template | None = None
     for name, part in _settings_files(layout):
-        template = _template((name, "file"), part.file, layout, notes)
+        if part.format == "registry":
+            template = _registry_key(name, part, layout, notes)
+        else:
+            template = _template((name, "file"), part.file, layout, notes)
         if name == USER_FILES:
             users = template
         else:
@@ -111,7 +134,13 @@ def check_layout(layout: Layout, notes: Notes) -> Paths | None:
     if layout.application is not None:
         path = ("application", "lock_file")
         files["lock_file"] = _template(path, layout.application.lock_file, layout, notes)
-    return Paths(layout.os, root, private, files, users) if len(notes.found) == before else None
+    if len(notes.found) > before:
+        return None
+    if layout.os == "windows" and layout.root[0].casefold() != layout.private[0].casefold():
+        remedy = f"move it to {layout.root[:2]}, where the settings are: Windows swaps files within one drive alone"
+        notes.add(("private",), "is on another drive than root", remedy, needs=(("root",),))
+        return None
+    return Paths(layout.os, root, private, files, users)
 
 
 def _accounts(layout: Layout, notes: Notes) -> None:
@@ -119,7 +148,10 @@ def _accounts(layout: Layout, notes: Notes) -> None:
     kept = layout.net_entreprises
     if kept is None:
         return
-    if kept.keys.password.seal is None and not kept.private:
+    if kept.keys.password.seal is None and kept.format == "registry":
+        wrong = "keeps passwords as they are in the registry, which everybody on the workstation can read"
+        notes.add((USER_FILES,), wrong, "seal the password, or keep the accounts in files with private: true")
+    elif kept.keys.password.seal is None and not kept.private:
         odd = "keeps passwords as they are in files that others on the workstation may read"
         notes.warn((USER_FILES,), odd, "add private: true, or seal the password")
     if layout.application is None:
@@ -134,8 +166,34 @@ def _settings_files(layout: Layout) -> Iterator[tuple[str, SettingsFile]]:
             yield name, part
 
 
-def _template(path: Steps, text: str, layout: Layout, notes: Notes) -> Template:
-    nothing = Template(("",))
+def _registry_key(name: str, part: SettingsFile, layout: Layout, notes: Notes) -> Template:
+    r"""The path of a key, ``HKLM/…``; noted where it is none. People write it with ``\``, and so does the layout."""
+    path, key = (name, "file"), part.file
+    if layout.os != "windows":
+        notes.add((name, "format"), "is registry, which Windows alone has", "choose another format, or os: windows")
+    elif _OF_A_PERSON.match(key):
+        wrong = "belongs to whoever is logged in, and iea-fleet comes as somebody else"
+        notes.add(path, wrong, "only keys of the machine can be kept, below HKLM\\")
+    elif not key.startswith(_HIVE):
+        notes.add(path, "is no key of the machine", "write it like HKLM\\SOFTWARE\\Impact emploi\\Connexion")
+    elif "/" in key:
+        notes.add(path, "holds /", "write it with \\; a key whose name holds / cannot be kept")
+    elif key.endswith("\\"):
+        notes.add(path, "ends in \\", "name the key that holds the values")
+    elif reason := _bad_segment(key.replace("\\", "/"), "posix"):
+        notes.add(path, f"is a key of which a part {reason}", "write each part out")
+    for field, given, why in (
+        ("private", part.private, "a key has the rights of the key above it"),
+        ("encoding", part.encoding is not None, "the registry has its own"),
+        ("new", part.new is not None and part.new != "", 'write new: "", which starts from an empty key'),
+    ):
+        if given:
+            notes.add((name, field), "does not go with format: registry", f"delete it; {why}")
+    return _read((name, "file"), key.replace("\\", "/"), notes) or Template(("",))
+
+
+def _read(path: Steps, text: str, notes: Notes) -> Template | None:
+    """The template, noted where it is none or uses what is not known."""
     try:
         template = templates.read(text)
         allowed = ["workstation", "office", *(["user"] if path[0] == USER_FILES else [])]
@@ -143,10 +201,17 @@ def _template(path: Steps, text: str, layout: Layout, notes: Notes) -> Template:
             if name not in allowed and not re.fullmatch(r"vars\.[^.]+", name):
                 remedy = nearest(name, [*allowed, "vars.<name>"])
                 raise TemplateError(f"unknown variable `{name}`", remedy)
-        sample = template.fill(dict.fromkeys(template.names, "x"))
     except TemplateError as error:
         notes.add(path, error.wrong, error.remedy)
-        return nothing
+        return None
+    return template
+
+
+def _template(path: Steps, text: str, layout: Layout, notes: Notes) -> Template:
+    template = _read(path, text, notes)
+    if template is None:
+        return Template(("",))
+    sample = template.fill(dict.fromkeys(template.names, "x"))
     absolute = _ABSOLUTE[layout.os].match(text) is not None
     if "\\" in text:
         notes.add(path, "holds \\", "write paths with /, on Windows too")
@@ -154,6 +219,8 @@ def _template(path: Steps, text: str, layout: Layout, notes: Notes) -> Template:
         notes.add(path, "is no absolute path", f"write it like {_EXAMPLE[layout.os]}")
     elif path[0] not in ("root", "private") and (absolute or text.startswith("/")):
         notes.add(path, "is an absolute path", "write it as it stands below root")
+    elif layout.os == "windows" and text.startswith(REGISTRY):
+        notes.add(path, "is a key of the registry", "write format: registry, and the key with \\")
     elif reason := _bad_segment(sample, layout.os):
         notes.add(path, f"is a path of which a part {reason}", "write each part out")
     return template
@@ -187,12 +254,13 @@ _KEY_FORMS: dict[FormatName, str] = {
     "ini": "write it as section/option",
     "xml": "write the elements below the root with /, and an attribute as @name at the end",
     "json": "write the keys from the outside in with /",
+    "registry": "write the name of the value, or @ for the one without a name",
 }
 
 
 def _bad_key(key: str, format_name: FormatName) -> str:
     parts = key.split("/")
-    if format_name == "properties":
+    if format_name in ("properties", "registry"):
         return ""
     if not all(parts):
         return "has an empty part between its /"

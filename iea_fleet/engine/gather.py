@@ -11,7 +11,7 @@ from iea_fleet.core import planner
 from iea_fleet.core.planner import Reading
 from iea_fleet.engine import clock
 from iea_fleet.model.playbook import ProbeName
-from iea_fleet.model.request import Answer, FileContent, ReadFile, Request, Stat
+from iea_fleet.model.request import Answer, FileContent, ReadFile, Request, Stat, is_registry_key
 from iea_fleet.model.target import Target
 from iea_fleet.probes import state, version
 from iea_fleet.resources import Knowledge
@@ -65,6 +65,7 @@ def gather(
         requests.update(dict.fromkeys(version.reads(target)))
     if for_writing:
         paths = [target.files[name] for name in ("lock_file", "state_file", "private") if name in target.files]
+        paths = [path for path in paths if not is_registry_key(path)]
         requests.update(dict.fromkeys(map(Stat, (*paths, posixpath.dirname(target.files["private"])))))
     answers: dict[Request, Answer] = {}
     while new := [request for request in requests if request not in answers]:

@@ -22,6 +22,7 @@ from iea_fleet.model.request import (
     RemoveFile,
     Request,
     is_leftover,
+    is_registry_key,
     is_temporary,
 )
 from iea_fleet.model.target import Target
@@ -34,9 +35,12 @@ _NEVER_WRITTEN = ("private", "lock_file")
 
 
 def folders(target: Target, also: Iterable[str] = ()) -> tuple[ListFolder, ...]:
-    """What to ask a workstation for: its private folder, those of its settings, and those of the paths ``also``."""
+    """What to ask a workstation for: its private folder, those of its settings, and those of the paths ``also``.
+
+    Registry keys stand in no folder, and nothing is left beside them.
+    """
     reads = (read.path for read in planner.reads(target, {}) if isinstance(read, ReadFile))
-    paths = (*reads, *also)
+    paths = (path for path in (*reads, *also) if not is_registry_key(path))
     return tuple(map(ListFolder, dict.fromkeys((target.files["private"], *map(posixpath.dirname, paths)))))
 
 

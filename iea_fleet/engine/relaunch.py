@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from iea_fleet.engine.gather import Gathered, gather
-from iea_fleet.model.request import Answer, Failed, FileStat, Ran, Request, RunAction, Stat
+from iea_fleet.model.request import Answer, Failed, FileStat, Ran, Request, RunAction, Stat, is_registry_key
 from iea_fleet.model.target import Target
 from iea_fleet.probes import state
 from iea_fleet.resources import Knowledge
@@ -72,7 +72,8 @@ def _relaunch(session: Session, target: Target) -> Fault | None:
 def _follow(session: Session, target: Target, before: Gathered, knowledge: Knowledge) -> Gathered:
     """Everything read again, once the tray state has changed or has had its time."""
     if _action(target) is not None and (reads := state.reads(target)):
-        questions: tuple[Request, ...] = (*reads, Stat(target.files["state_file"]))
+        path = target.files["state_file"]
+        questions: tuple[Request, ...] = reads if is_registry_key(path) else (*reads, Stat(path))
         then = _trace([before.answer(question) for question in questions])
         was, _ = state.tray_state(target, before.file(reads))
         for _ in _pauses(PATIENCE_WHEN_CONNECTED if was == "connected" else PATIENCE):

@@ -1,7 +1,7 @@
 """Text formats of settings files: values are found and spliced, every other byte stays.
 
 A key is a path with ``/`` (``connexion.securisee``; ``section/option`` in ini; nesting below the root in xml and
-json; ``@x`` at its end is an attribute in xml).
+json; ``@x`` at its end is an attribute in xml; the name of a value in registry).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ REGISTRY: Mapping[FormatName, str] = {
     "ini": "iea_fleet.formats.ini",
     "xml": "iea_fleet.formats.xml",
     "json": "iea_fleet.formats.json",
+    "registry": "iea_fleet.formats.registry",
 }
 
 

@@ -16,7 +16,7 @@ from iea_fleet.model.version import VersionRange
 Scalar = str | bool | int | float | None
 """What one setting is: text in most formats; json keeps its own types."""
 
-FormatName = Literal["properties", "ini", "xml", "json"]
+FormatName = Literal["properties", "ini", "xml", "json", "registry"]
 TrayState = Literal["connected", "failed", "assistance", "refused", "licence"]
 
 
@@ -50,7 +50,9 @@ class Key(Part):
 
 
 class SettingsFile(Part):
-    """One file of settings. Its path is relative to the layout's root and may hold names in ``{{ }}``.
+    r"""One file of settings. Its path is relative to the layout's root and may hold names in ``{{ }}``.
+
+    With ``format: registry`` it is a key of the Windows registry, written ``HKLM\SOFTWARE\…``.
 
     ``private`` files are readable by administrators, the system and the owner alone. A missing file starts from
     ``new``; without it a missing file waits for a person to open IEA once. ``scope: office`` is one file for the

@@ -26,6 +26,19 @@ def digest(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
+REGISTRY: Final = "HKLM/"
+"""How the path of a registry key begins. Such a key counts as a file; only Windows workstations have any."""
+
+
+def is_registry_key(path: str) -> bool:
+    """Whether a path is that of a registry key, which stands in no folder.
+
+    >>> is_registry_key("HKLM/SOFTWARE/Impact emploi/Connexion"), is_registry_key("C:/ProgramData/HKLM/x")
+    (True, False)
+    """
+    return path.startswith(REGISTRY)
+
+
 _LONGEST_STEM = 200
 _TOKEN = 16
 

@@ -1,6 +1,7 @@
 """What holds for every format, file and value: the outcome is exact, or a SettingsFormatError and nothing else."""
 # ruff: noqa: E501 - a sample and what becomes of it stand side by side
 
+import base64
 import configparser
 import json
 from typing import get_args
@@ -21,15 +22,20 @@ KEYS = {
     "ini": ["s/a", "s/b", "t/u/a", "t/é", "new/x"],
     "xml": ["a", "b/c", "b/@d", "@e", "new/é"],
     "json": ["a", "b/c", "b/é", "d~1e", "new/x"],
+    "registry": ["a", "b/c", "é", "@", "new"],
 }
-STARTS = {"properties": b"", "ini": b"", "xml": b'<?xml version="1.0"?>\n<r/>\n', "json": b"{}"}
+STARTS = {"properties": b"", "ini": b"", "xml": b'<?xml version="1.0"?>\n<r/>\n', "json": b"{}", "registry": b""}
 # What a file is made of, piece by piece: with these, chance finds the awkward neighbourhoods.
 PIECES = {
     "properties": ["a", "b.c", "d\\ e", "=", ":", " ", "\t", "\f", "\\", "\\\n", "\\\r\n  ", "\n", "\r\n", "\r", "#", "!", "x", "é", "\\u00e9", "1"],
     "ini": ["[s]", "[S ]", "[t/u]", "[t", "]", "a", "A", "b", "é", "=", " = ", '"', "'", ";", "#", " ", "\t", "\n", "\r\n", "\r", "x", "\x1a"],
     "xml": ["<a>", "</a>", "<a/>", "<b>", "</b>", "<b d='1'>", "<b  d = \"2\" />", "<c>", "</c>", "<c/>", "<x>", "</x>", "<!-- é -->", "<?p?>", "<![CDATA[", "]]>", "&amp;", "&#233;", "t", "é", " ", "\n", "\r\n", "\t"],
 }  # fmt: skip
-WRAPPED = {"properties": "{}", "ini": "[s]\n{}", "xml": "<r>{}</r>"}
+PIECES["registry"] = [
+    "YQ==", "QQ==", "Yi9j", "", "\n", " ", " String ", " DWord ", " QWord ", " MultiString ", " Binary ", " None ", " Odd ",
+    "MQ==", "eA==", "/w==", "eQB6AA==", "AA==", "YQ== String MQ==\n", "Yi9j DWord MQ==\n", " String MQ==\n", "w6k= MultiString eQB6AA==\n",
+]  # fmt: skip
+WRAPPED = {"registry": "{}", "properties": "{}", "ini": "[s]\n{}", "xml": "<r>{}</r>"}
 ENCODINGS = st.sampled_from([None, "utf-8", "latin-1", "cp1252", "utf-16"])
 AWKWARD = st.one_of(
     st.sampled_from(["", " ", " x ", "=", ":x", "#x", "!x", ";x", "\\", "x\\", '"x"', "'x'", '"', "]]>", "<&>", "\n", "\r\n", "\t", "\0", "\x85", "\u2028", "\xa0x\xa0", "é", "€", "日本", "\U0001f600", "\ud800", "https://a.fr:443/x?y=1&z=2"]),
@@ -76,9 +82,34 @@ def files(draw, name):
     return text.encode(draw(st.sampled_from(["utf-8", "utf-8-sig", "latin-1", "utf-16"])))
 
 
+def encoded(*values):
+    """A key of the registry as the agent hands it out."""
+    lines = (
+        b" ".join((base64.b64encode(name.encode()), kind.encode(), base64.b64encode(data.encode())))
+        for name, kind, data in values
+    )
+    return b"".join(sorted(line + b"\n" for line in lines))
+
+
+def good_keys():
+    """Registry keys in which every value that is asked for holds text."""
+    texts = st.sampled_from(["String", "ExpandString"])
+    asked = [
+        st.tuples(st.just(name), texts, st.sampled_from(["", "1", "é", "x\ty"])) for name in ("a", "B/C", "É", "", "á")
+    ]
+    numbers = st.tuples(st.just("n"), st.sampled_from(["DWord", "QWord"]), st.sampled_from(["0", "4294967295"]))
+    others = [st.just(("m", "MultiString", "x\0y\0")), st.just(("b", "Binary", "\0")), st.just(("o", "None", ""))]
+    kept = st.lists(
+        st.sampled_from([*asked, numbers, *others]).flatmap(lambda value: value), unique_by=lambda one: one[0]
+    )
+    return kept.map(lambda values: encoded(*values))
+
+
 @st.composite
 def good_files(draw, name):
     """Bytes that are a file of this format, with some of its keys in it, as awkward as a person would write it."""
+    if name == "registry":
+        return draw(good_keys())
     end = draw(st.sampled_from(["\n", "\r\n"]))
     blank = draw(st.sampled_from(["", " ", "\t"]))
     one, two = draw(st.sampled_from(["1", "é", "x y"])), draw(st.sampled_from(["2", "à"]))
@@ -166,7 +197,7 @@ def test_there_and_back_gives_the_same_bytes(name, data):
 def test_an_absent_key_is_put_in_between(name, data):
     """What is added stands in one piece, and the file stays around it (an empty tag has to be opened for it)."""
     module, before = format_named(name), data.draw(good_files(name))
-    key = {"properties": "new", "ini": "new/x", "xml": "new/é", "json": "new/x"}[name]
+    key = {"properties": "new", "ini": "new/x", "xml": "new/é", "json": "new/x", "registry": "new"}[name]
     after = module.patch(before, {key: data.draw(st.text("abé", max_size=5))})
     prefix = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), len(before))
     assert after.endswith(before[prefix:])
@@ -200,7 +231,13 @@ def flat(element, path=()):
         yield from flat(child, (*path, child.tag))
 
 
+def by_lines(text):
+    fields = (line.split(" ") for line in text.splitlines())
+    return {base64.b64decode(name).decode().lower(): base64.b64decode(data).decode() for name, _, data in fields}
+
+
 OTHER_READERS = {
+    "registry": by_lines,
     "properties": javaproperties.loads,
     "ini": by_configparser,
     "xml": lambda text: dict(flat(ET.fromstring(text))),
@@ -226,5 +263,5 @@ def test_other_readers_see_one_value_change(name, data):
     encoding = "utf-16" if before[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     old = OTHER_READERS[name](before.decode(encoding))
     new = OTHER_READERS[name](module.patch(before, {key: value}).decode(encoding))
-    path = key if name == "properties" else tuple(key.split("/"))
+    path = key if name in ("properties", "registry") else tuple(key.split("/"))
     assert new == old | {path: value}

@@ -1,5 +1,6 @@
 """Refusals tell no value, and no file takes the tool down."""
 
+import base64
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from iea_fleet.errors import SettingsFormatError
 from iea_fleet.formats import format_named
 
 CANARY = "K4n4ri-S3cret"
+IN_LINES = base64.b64encode(CANARY.encode())
 MEGABYTE = 1024 * 1024
 LEAKS = [
     ("properties", f"a={CANARY}\na={CANARY}\n".encode(), {"a": CANARY}, None),
@@ -42,6 +44,12 @@ LEAKS = [
     ("json", f'{{"a": "{CANARY}"}}'.encode(), {"a": CANARY + "\ud800"}, None),
     ("json", f'{{"a": "{CANARY}"}}'.encode(), {"a/b": CANARY}, None),
     ("json", f'["{CANARY}"]'.encode(), {"a": CANARY}, None),
+    ("registry", b"YQ== DWord " + IN_LINES + b"\n", {"a": CANARY}, None),
+    ("registry", b"YQ== String " + IN_LINES[:-1] + b"\n", {"a": CANARY}, None),
+    ("registry", b"YQ== String /" + IN_LINES + b"===\n", {"a": CANARY}, None),
+    ("registry", b"YQ== DWord MQ==\n", {"a": CANARY}, None),
+    ("registry", b"YQ== Binary " + IN_LINES + b"\n", {"a": CANARY}, None),
+    ("registry", b"", {"a": CANARY + "\0"}, None),
 ]
 
 
