@@ -128,14 +128,14 @@ def _print(identities: Identities, shown: Sequence[KnownIdentity], form: Format)
 
 def _agreed(verb: str, question: str, *, yes: bool) -> bool:
     """Whether the operator types the whole word, or has said so already."""
+    from iea_fleet.cli.asking import says_yes
     from iea_fleet.errors import UsageError
 
     if yes:
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"identities {verb} asks first, and there is no terminal to ask on", "add --yes")
-    typer.echo(f"{question} Only yes is taken as yes: ", nl=False, err=True)
-    if sys.stdin.readline().strip() == "yes":
+    if says_yes(question):
         return True
     typer.echo("nothing was done", err=True)
     return False

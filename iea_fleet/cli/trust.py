@@ -109,6 +109,7 @@ def remove(inventory: InventoryArgument, workstation: WorkstationArgument, state
 
 def _typed_yes(workstation: str, lines: list[str]) -> bool:
     """Whether the operator types the whole word, having been shown the fingerprints."""
+    from iea_fleet.cli.asking import says_yes
     from iea_fleet.errors import UsageError
 
     if not sys.stdin.isatty():
@@ -118,5 +119,4 @@ def _typed_yes(workstation: str, lines: list[str]) -> bool:
         )
     for line in lines:
         typer.echo(f"{workstation} presents {line}", err=True)
-    typer.echo(f"Compare with what {workstation} itself shows. Accept? Only yes is taken as yes: ", nl=False, err=True)
-    return sys.stdin.readline().strip() == "yes"
+    return says_yes(f"Compare with what {workstation} itself shows. Accept?")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
 import termios
@@ -13,6 +12,7 @@ from types import FrameType
 
 import typer
 
+from iea_fleet.cli.asking import says_yes
 from iea_fleet.cli.options import Format
 from iea_fleet.cli.output import complain_from_signal, console, print_json
 from iea_fleet.engine.operation import Operation
@@ -64,20 +64,6 @@ def question() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def typed() -> str:
-    """A line that the operator types. A signal ends the wait for it, also one that came just before it began."""
-    ours, theirs = os.pipe()
-    os.set_blocking(theirs, False)
-    before = signal.set_wakeup_fd(theirs)
-    try:
-        select.select([sys.stdin, ours], [], [])
-        return sys.stdin.readline()
-    finally:
-        signal.set_wakeup_fd(before)
-        os.close(ours)
-        os.close(theirs)
-
-
 def print_result(result: Result, form: Format, *, verbose: bool = False, aged: bool = False) -> None:
     """The result alone, on stdout. ``aged``: each cell with its age."""
     if form is Format.JSON:
@@ -106,8 +92,7 @@ def unconfirmed(opened: Operation, changing: int) -> int:
         with question():
             if opened.stopped or not changing:
                 return 130 if opened.stopped else 0
-            typer.echo(f"Write to {changing} workstation{plural}? Only yes is taken as yes: ", nl=False, err=True)
-            return 0 if typed().strip() == "yes" else 1
+            return 0 if says_yes(f"Write to {changing} workstation{plural}?") else 1
     except KeyboardInterrupt:
         typer.echo(err=True)
         return 130

@@ -59,16 +59,15 @@ def pace(
 
 
 def _question(opened: Operation, listener: PlainLines | LiveBar) -> Confirm:
-    from iea_fleet.cli.visit import question, typed
+    from iea_fleet.cli.asking import says_yes
+    from iea_fleet.cli.visit import question
     from iea_fleet.reports.wording import workstations
 
     def confirm(number: int, of: int, size: int) -> bool:
         with listener.aside():
-            asked = f"Begin wave {number} of {of}, {workstations(size)}? Only yes is taken as yes: "
             try:
                 with question():
-                    typer.echo(asked, nl=False, err=True)
-                    return typed().strip() == "yes"
+                    return says_yes(f"Begin wave {number} of {of}, {workstations(size)}?")
             except KeyboardInterrupt:
                 typer.echo(err=True)
                 opened.stop()
