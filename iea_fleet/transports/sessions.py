@@ -15,7 +15,10 @@ def open_session(reach: Reach, entrance: Wire, *, read_only: bool) -> Session:
         from iea_fleet.transports import winrm  # noqa: PLC0415 - 0.3 s, which a fleet of SSH alone must not pay
 
         return winrm.open_session(reach, entrance, read_only=read_only)
-    from iea_fleet.transports import ssh, ssh_windows  # noqa: PLC0415 - as above
+    if reach.windows:
+        from iea_fleet.transports import ssh_windows  # noqa: PLC0415 - as above
 
-    way_in = ssh_windows if reach.windows else ssh
-    return way_in.open_session(reach, entrance, read_only=read_only)
+        return ssh_windows.open_session(reach, entrance, read_only=read_only)
+    from iea_fleet.transports import ssh  # noqa: PLC0415 - as above
+
+    return ssh.open_session(reach, entrance, read_only=read_only)
