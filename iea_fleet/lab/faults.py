@@ -34,6 +34,14 @@ FAULTS: Mapping[str, str] = {
     "seal-fails": "the program that seals a password ends with exit code 1 and seals nothing",
     "seal-slow=MS": "the program that seals a password takes MS milliseconds",
     "new-host-key": "presents another host key, as after a reinstallation",
+    "antivirus": "on Windows: the antivirus holds the settings file open, so that it can be read and not replaced",
+    "constrained": "on Windows: PowerShell runs in Constrained Language Mode",
+    "execution-policy": "on Windows: PowerShell says that running scripts is disabled",
+    "powershell-blocked": "on Windows: powershell.exe is blocked by group policy",
+    "script-blocked": "on Windows: the antivirus takes the agent for malicious and blocks it",
+    "slow-powershell=MS": "on Windows: PowerShell takes MS milliseconds to start",
+    "noise": "on Windows: something else is printed around the agent's answer, and PowerShell's XML on its stderr",
+    "torn-stdin": "on Windows: the end of what the agent is sent does not come in",
     "garbage": "the settings file holds bytes that nobody can read",
     "servers-down": "nothing listens on the port of the IEA servers; for « servers » in place of a workstation",
 }
@@ -57,7 +65,7 @@ SERVICE = "net-entreprises"
 """Stands where a workstation's name would, for the faults of the Net-Entreprises service."""
 
 _MOST = {
-    **dict.fromkeys(("slow", "seal-slow"), 60_000),
+    **dict.fromkeys(("slow", "seal-slow", "slow-powershell"), 60_000),
     **dict.fromkeys(("drop-after", "drop-before", "lost-answer", "pause-at", "die-after"), 100_000),
 }
 _HOURS = re.compile(r"(?P<hours>[+-][1-9][0-9]{0,3})h", re.ASCII)

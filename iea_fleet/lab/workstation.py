@@ -88,6 +88,10 @@ class Workstation:
         """Where somebody who changes this workstation keeps the record of it."""
         return self.folder / self.layout.private.strip("/") / NAME
 
+    def is_held(self, file: Path) -> bool:
+        """Whether the antivirus has a file open, so that nobody can replace or remove it on Windows."""
+        return "antivirus" in self.faults and file == self.file(self.settings_file.file)
+
     def settings(self) -> dict[str, Scalar]:
         """What the window « Paramètres de connexion » would show; a setting that is not there is left out.
 

@@ -1,0 +1,217 @@
+"""One batch of requests in the stand-in for the agent: in order, replacements in groups, each primitive a step."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol
+
+from iea_fleet.lab.agent_frames import Line, RefusedError, answer, failed
+from iea_fleet.lab.maintenance import Outside
+from iea_fleet.lab.windows_files import FileReplacement, WindowsFiles, why
+from iea_fleet.lab.windows_paths import same_name
+from iea_fleet.lab.windows_programs import Programs
+from iea_fleet.lab.windows_registry import KeyReplacement, Registry, remove_key
+from iea_fleet.lab.windows_urls import open_url
+from iea_fleet.lab.workstation import Workstation
+from iea_fleet.model.request import ABSENT
+
+_MUTEX_PATIENCE: Final = 10
+_GROUPED: Final = ("replace_file", "replace_key")
+_WRITING: Final = (*_GROUPED, "remove_file", "make_folder", "remove_key")
+_NOT_TRIED: Final = answer("not_tried")
+_journal = logging.getLogger("iea_fleet.lab")
+
+
+class _Replacement(Protocol):
+    """What becomes new, a file or a key, in steps that each raise RefusedError or OSError when they cannot be done."""
+
+    path: str
+    prepared: bool
+
+    def look(self) -> None: ...
+    def prepare(self) -> None: ...
+    def set_aside(self) -> None: ...
+    def put_in_place(self) -> None: ...
+    def tidy(self) -> None: ...
+    def withdraw(self) -> None: ...
+    def done(self) -> Line: ...
+
+
+class Batch:
+    """The requests of one process. ``step`` is one counted request of its connection."""
+
+    def __init__(
+        self,
+        workstation: Workstation,
+        outside: Outside,
+        programs: Programs,
+        mutex: asyncio.Lock,
+        step: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> None:
+        self._workstation = workstation
+        self._outside = outside
+        self._programs = programs
+        self._mutex = mutex
+        self._step = step
+        self._files = WindowsFiles(workstation)
+        self._registry = Registry(self._files)
+        self._reads: dict[str, Callable[[Line], Line]] = {
+            "read_file": self._files.read_file,
+            "list_folder": self._files.list_folder,
+            "stat": self._files.stat,
+            "measure_room": self._files.measure_room,
+            "read_key": self._registry.read_key,
+        }
+
+    async def carry_out(self, requests: Sequence[Line], *, writing: bool) -> list[Line]:
+        """One answer for each request. ``writing``: the batch may change the workstation."""
+        answers: list[Line] = []
+        stopped = False
+        for group in _groups(requests):
+            word = group[0].word
+            if _changes(group[0]) and not writing:
+                got = [failed("read_only")] * len(group)
+            elif stopped and _changes(group[0]):
+                got = [_NOT_TRIED] * len(group)
+            else:
+                got = await self._carry_out_group(group)
+            stopped = stopped or (word in _WRITING and any(each.word != "done" for each in got))
+            answers += got
+        return answers
+
+    async def _carry_out_group(self, group: Sequence[Line]) -> list[Line]:
+        first = group[0]
+        if first.word in _WRITING:
+            return await self._write(group)
+        if first.word in self._reads:
+            return [await self._primitive(lambda: self._reads[first.word](first))]
+        if first.word == "run_action":
+            return [await self._awaited(self._programs.run_action(first))]
+        if first.word == "open_url":
+            return [await self._awaited(open_url(first, self._outside))]
+        return [failed("unknown_request", first.word)]
+
+    async def _write(self, group: Sequence[Line]) -> list[Line]:
+        first = group[0]
+        async with self._under_mutex() as mine:
+            if not mine:
+                return [failed("agent_busy"), *[_NOT_TRIED] * (len(group) - 1)]
+            if first.word in _GROUPED:
+                return await self._replace([self._replacement(each) for each in group])
+            if first.word == "remove_file":
+                return [await self._remove_file(first)]
+            call = self._make_folder if first.word == "make_folder" else self._remove_key
+            return [await self._primitive(lambda: call(first))]
+
+    def _replacement(self, request: Line) -> _Replacement:
+        if request.word == "replace_key":
+            return KeyReplacement(self._registry, request)
+        return FileReplacement(self._files, request)
+
+    async def _replace(self, group: Sequence[_Replacement]) -> list[Line]:
+        """All of them, or none when one cannot be prepared; those after one that fails later are not made."""
+        for prepare in ("look", "prepare"):
+            for at, each in enumerate(group):
+                if refusal := await self._done(getattr(each, prepare)):
+                    return await self._withdraw(group, at, refusal)
+        answers: list[Line] = []
+        for at, each in enumerate(group):
+            refusal = (
+                await self._done(each.set_aside) or await self._done(each.put_in_place) or await self._done(each.tidy)
+            )
+            if refusal:
+                return answers + (await self._withdraw(group[at:], 0, refusal))
+            _note(self._workstation, f"replace {each.path!r}")
+            answers.append(each.done())
+        return answers
+
+    async def _withdraw(self, group: Sequence[_Replacement], at: int, refusal: Line) -> list[Line]:
+        for each in group:
+            if each.prepared:
+                await self._done(each.withdraw)
+        return [refusal if place == at else _NOT_TRIED for place in range(len(group))]
+
+    async def _remove_file(self, request: Line) -> Line:
+        path, expected = request.text("path"), request.text("expected")
+        if refusal := await self._done(lambda: self._files.look(path, expected)):
+            return refusal
+        if expected != ABSENT:
+            if refusal := await self._done(lambda: self._files.remove(path, expected)):
+                return refusal
+            _note(self._workstation, f"remove {path!r}")
+        return answer("done", digest=ABSENT)
+
+    def _make_folder(self, request: Line) -> Line:
+        made = self._files.make_folder(request)
+        if made.word == "done":
+            _note(self._workstation, f"mkdir {request.text('path')!r}")
+        return made
+
+    def _remove_key(self, request: Line) -> Line:
+        return remove_key(self._registry, request)
+
+    async def _done(self, call: Callable[[], None]) -> Line | None:
+        """Take a step; what it was refused with, or None."""
+
+        def said() -> Line:
+            call()
+            return _NOT_TRIED
+
+        refused = await self._primitive(said)
+        return None if refused is _NOT_TRIED else refused
+
+    async def _primitive(self, call: Callable[[], Line]) -> Line:
+        """Take a step. What the step itself raises is the death of this process, and no answer."""
+        async with self._step():
+            try:
+                return call()
+            except RefusedError as refused:
+                return refused.answer
+            except OSError as error:
+                return why(error)
+
+    async def _awaited(self, call: Awaitable[Line]) -> Line:
+        async with self._step():
+            return await call
+
+    @contextlib.asynccontextmanager
+    async def _under_mutex(self) -> AsyncIterator[bool]:
+        """Whether the machine-wide mutex was had in time. A process that dies leaves it to the next."""
+        try:
+            async with asyncio.timeout(_MUTEX_PATIENCE):
+                await self._mutex.acquire()
+        except TimeoutError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._mutex.release()
+
+
+def _changes(request: Line) -> bool:
+    return request.word in _WRITING or (request.word == "run_action" and not request.is_set("reads"))
+
+
+def _groups(requests: Sequence[Line]) -> Iterator[list[Line]]:
+    """Consecutive replacements of different paths; everything else by itself."""
+    group: list[Line] = []
+    for request in requests:
+        if group and not (request.word in _GROUPED and group[-1].word in _GROUPED and not _is_among(request, group)):
+            yield group
+            group = []
+        group.append(request)
+    if group:
+        yield group
+
+
+def _is_among(request: Line, group: Sequence[Line]) -> bool:
+    return any(same_name(request.text("path"), each.text("path")) for each in group)
+
+
+def _note(workstation: Workstation, event: str) -> None:
+    _journal.info("%s: agent: %s", workstation.name, event)
