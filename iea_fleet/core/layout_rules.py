@@ -182,13 +182,13 @@ def _registry_key(name: str, part: SettingsFile, layout: Layout, notes: Notes) -
         notes.add(path, "ends in \\", "name the key that holds the values")
     elif reason := _bad_segment(key.replace("\\", "/"), "posix"):
         notes.add(path, f"is a key of which a part {reason}", "write each part out")
-    for field, given, why in (
-        ("private", part.private, "a key has the rights of the key above it"),
-        ("encoding", part.encoding is not None, "the registry has its own"),
-        ("new", part.new is not None and part.new != "", 'write new: "", which starts from an empty key'),
+    for field, given, remedy in (
+        ("private", part.private, "delete it; a key has the rights of the key above it"),
+        ("encoding", part.encoding is not None, "delete it; the registry has its own"),
+        ("new", part.new is not None and part.new != "", 'write new: "", which starts from a key without values'),
     ):
         if given:
-            notes.add((name, field), "does not go with format: registry", f"delete it; {why}")
+            notes.add((name, field), "does not go with format: registry", remedy)
     return _read((name, "file"), key.replace("\\", "/"), notes) or Template(("",))
 
 
@@ -220,7 +220,7 @@ def _template(path: Steps, text: str, layout: Layout, notes: Notes) -> Template:
     elif path[0] not in ("root", "private") and (absolute or text.startswith("/")):
         notes.add(path, "is an absolute path", "write it as it stands below root")
     elif layout.os == "windows" and text.startswith(REGISTRY):
-        notes.add(path, "is a key of the registry", "write format: registry, and the key with \\")
+        notes.add(path, "is a key of the registry", "write format: registry and the key with \\, or name a file")
     elif reason := _bad_segment(sample, layout.os):
         notes.add(path, f"is a path of which a part {reason}", "write each part out")
     return template

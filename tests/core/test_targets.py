@@ -38,12 +38,14 @@ def known(described: dict[str, Any]) -> KnownLayout:
     return KnownLayout(layout, paths)
 
 
-def targets(offices: dict[str, Any], playbook: Playbook | None = None, **rest: Any) -> list[Target]:
+def targets(
+    offices: dict[str, Any], playbook: Playbook | None = None, layout: dict[str, Any] = LAYOUT, **rest: Any
+) -> list[Target]:
     given = {"version": 1, "name": "n", "layout": "l.yml", "offices": offices, **rest}
     inventory, notes = join([("main.yml", InventoryFile.model_validate(given))])
     assert notes.found == {}
     notes = Notes(inventory.file_of)
-    layouts = {LayoutName("main.yml", "l.yml"): known(LAYOUT)}
+    layouts = {LayoutName("main.yml", "l.yml"): known(layout)}
     found = resolve(inventory, layouts, playbook or Playbook(), notes)
     assert notes.found == {}
     return found
@@ -102,6 +104,44 @@ def test_a_workstation_overrides_its_office() -> None:
     assert first.resources == ("server_connection",)
     assert second.resources == ()
     assert second.files["net_entreprises.d"] == "C:/Impact/u/2-d.xml"
+
+
+def test_keys_of_the_registry_are_paths_of_their_own() -> None:
+    described = {
+        **LAYOUT,
+        "server_connection": {
+            "file": "HKLM\\SOFTWARE\\Apple Inc.\\{{ vars.site }}",
+            "format": "registry",
+            "keys": {"update_url": {"key": "a/b"}},
+        },
+        "net_entreprises": {
+            **LAYOUT["net_entreprises"],
+            "file": "HKLM\\SOFTWARE\\IEA\\{{ user }}",
+            "format": "registry",
+            "keys": {**LAYOUT["net_entreprises"]["keys"], "password": {"key": "p", "seal": "seal"}},
+        },
+        "actions": {"seal": {"run": ["C:/seal.exe"]}},
+    }
+    (first,) = targets(
+        {"nancy": {"vars": {"site": "54"}, "users": {"Dupont": {}}, "workstations": {"n-1": {"address": "a"}}}},
+        layout=described,
+        defaults=SSH,
+    )
+    assert first.files["server_connection"] == "HKLM/SOFTWARE/Apple Inc./54"
+    assert first.files["net_entreprises.Dupont"] == "HKLM/SOFTWARE/IEA/Dupont"
+    assert first.user_files is None
+
+
+def test_no_value_of_a_variable_leads_into_the_registry() -> None:
+    described = {
+        **LAYOUT,
+        "version_file": {"file": "{{ vars.site }}/SOFTWARE/iea.ini", "format": "ini", "key": "a/b"},
+        "net_entreprises": None,
+    }
+    (first,) = targets(
+        {"nancy": {"vars": {"site": "HKLM"}, "workstations": {"n-1": {"address": "a"}}}}, layout=described, defaults=SSH
+    )
+    assert first.files["version_file"] == "C:/Impact/HKLM/SOFTWARE/iea.ini"
 
 
 def test_by_hand() -> None:
