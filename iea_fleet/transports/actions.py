@@ -10,6 +10,7 @@ from typing import Final
 from paramiko import Channel
 
 from iea_fleet.model.request import Failed, Ran, RunAction
+from iea_fleet.transports.base import Ended
 from iea_fleet.transports.connection import Connection, close_channel
 
 MOST_OUTPUT: Final = 1024 * 1024
@@ -29,12 +30,29 @@ def run_action(connection: Connection, channel: Channel, request: RunAction) -> 
     The login shell of the user gets the words quoted as POSIX shells want it (POSIX.1-2017, XCU 2.2.2). Failed:
     ``action_timeout`` (it may still be running), ``action_killed``, ``action_refused``.
     """
-    limit = time.monotonic() + connection.seconds_left(request.timeout)
+    command = shlex.join(request.argv)
+    ended = converse(connection, channel, command, request.stdin, seconds=request.timeout, most_output=MOST_OUTPUT)
+    if ended is None:
+        return timed_out(request)
+    if ended.exit_code < 0:
+        return Failed("action_killed", f"{request.argv[0]} was ended by a signal; look at the workstation for why")
+    return Ran(*ended)
+
+
+def converse(
+    connection: Connection, channel: Channel, command: str, stdin: bytes, *, seconds: float, most_output: int
+) -> Ended | None:
+    """Run a command line in a fresh session channel, which is closed afterwards; None if it took too long.
+
+    ``most_output`` bytes of each output stream are kept. No terminal is asked for. BrokenError when the connection is
+    lost or its deadline passes.
+    """
+    limit = time.monotonic() + connection.seconds_left(seconds)
     try:
         with connection.answer_expected():
-            channel.exec_command(shlex.join(request.argv))
+            channel.exec_command(command)
         connection.round_trips += 1
-        return _Conversation(channel, request.stdin).hold(limit, request, connection)
+        return _Conversation(channel, stdin, most_output).hold(limit, connection)
     finally:
         close_channel(channel)
 
@@ -42,14 +60,15 @@ def run_action(connection: Connection, channel: Channel, request: RunAction) -> 
 class _Conversation:
     """Standard input on its way out, both outputs on their way in."""
 
-    def __init__(self, channel: Channel, stdin: bytes) -> None:
+    def __init__(self, channel: Channel, stdin: bytes, most_output: int) -> None:
         self._channel = channel
+        self._most_output = most_output
         self._pending = memoryview(stdin)
         self._out = bytearray()
         self._errors = bytearray()
         self._input_open = True
 
-    def hold(self, limit: float, request: RunAction, connection: Connection) -> Ran | Failed:
+    def hold(self, limit: float, connection: Connection) -> Ended | None:
         channel = self._channel
         poll = select.poll()
         poll.register(channel.fileno(), select.POLLIN)
@@ -65,12 +84,10 @@ class _Conversation:
                 break
             last_output = last_output or (now if ended else 0.0)
             if now >= limit:
-                return _timed_out(request, connection)
+                connection.seconds_left()
+                return None
             poll.poll(1000 * min(limit - now, _PUMP_AGAIN if self._pending else _LOOK_AGAIN))
-        code = channel.recv_exit_status()
-        if code < 0:
-            return Failed("action_killed", f"{request.argv[0]} was ended by a signal; look at the workstation for why")
-        return Ran(code, bytes(self._out), bytes(self._errors))
+        return Ended(channel.recv_exit_status(), bytes(self._out), bytes(self._errors))
 
     def _drained(self, now: float, last_output: float) -> bool:
         channel = self._channel
@@ -95,16 +112,16 @@ class _Conversation:
         while channel.recv_ready():
             data = channel.recv(_PIECE)
             came = came or bool(data)
-            self._out += data[: MOST_OUTPUT - len(self._out)]
+            self._out += data[: self._most_output - len(self._out)]
         while channel.recv_stderr_ready():
             data = channel.recv_stderr(_PIECE)
             came = came or bool(data)
-            self._errors += data[: MOST_OUTPUT - len(self._errors)]
+            self._errors += data[: self._most_output - len(self._errors)]
         return came
 
 
-def _timed_out(request: RunAction, connection: Connection) -> Failed:
-    connection.seconds_left()
+def timed_out(request: RunAction) -> Failed:
+    """The answer for a program that took too long."""
     return Failed(
         "action_timeout",
         f"{request.argv[0]} did not end within {request.timeout:g} s; it may still be running on the workstation",

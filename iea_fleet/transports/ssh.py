@@ -33,7 +33,7 @@ from iea_fleet.model.request import (
     changes_workstation,
 )
 from iea_fleet.transports.actions import run_action
-from iea_fleet.transports.base import Reach
+from iea_fleet.transports.base import Reach, refuse_changes
 from iea_fleet.transports.connection import (
     KEEPALIVE,
     Connection,
@@ -90,8 +90,8 @@ class SshSession:
 
     def carry_out(self, requests: Sequence[Request]) -> list[Answer]:
         """One answer for each request, in order; see ``transports.base.Session``."""
-        if self._read_only and (forbidden := next(filter(changes_workstation, requests), None)):
-            raise PermissionError(f"{type(forbidden).__name__} in a session that only reads")
+        if self._read_only:
+            refuse_changes(requests)
         answers: list[Answer] = []
         stopped = False
         for group in _groups(requests):

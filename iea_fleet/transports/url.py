@@ -78,6 +78,31 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
     return _context(ca_file, Path(ca_file).stat().st_mtime_ns if ca_file else 0)
 
 
+@functools.lru_cache(maxsize=32)
+def _roots(ca_file: str | None, _: int) -> tuple[bytes, ...]:
+    paths = ssl.get_default_verify_paths()
+    where = ca_file or paths.cafile
+    if where is None and paths.capath:
+        # OpenSSL reads a folder of certificates one by one, when it meets them: nothing is loaded to ask for.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        for file in sorted(Path(paths.capath).glob("*.[0-9]")):
+            context.load_verify_locations(file)
+        return tuple(context.get_ca_certs(binary_form=True))
+    return tuple(_trust(where).get_ca_certs(binary_form=True))
+
+
+def trusted_roots(ca_file: str | None) -> tuple[bytes, ...] | Failed:
+    """The certificates (DER) that an ``OpenUrl`` trusts, for whoever asks it for us. Failed: ``ca_file_unreadable``."""
+    try:
+        return _roots(ca_file, Path(ca_file).stat().st_mtime_ns if ca_file else 0)
+    except (OSError, ssl.SSLError) as error:
+        return _unreadable(ca_file, error)
+
+
+def _unreadable(ca_file: str | None, error: Exception) -> Failed:
+    return Failed("ca_file_unreadable", f"the file {ca_file} holds no certificates that can be read: {error}")
+
+
 def open_url(connection: Connection, request: OpenUrl) -> Reached | NotReached | Failed:
     """Ask for a web address from the workstation. One round trip each for TCP, TLS and HTTP.
 
@@ -87,9 +112,7 @@ def open_url(connection: Connection, request: OpenUrl) -> Reached | NotReached |
     try:
         context = _trust(request.ca_file)
     except (OSError, ssl.SSLError) as error:
-        return Failed(
-            "ca_file_unreadable", f"the file {request.ca_file} holds no certificates that can be read: {error}"
-        )
+        return _unreadable(request.ca_file, error)
     started = time.monotonic()
     limit = started + connection.seconds_left(request.timeout)
     backend = Forwarding(connection, limit)
@@ -103,14 +126,13 @@ def open_url(connection: Connection, request: OpenUrl) -> Reached | NotReached |
                 "Connection": "close",
             }
             with pool.stream("GET", url, headers=headers) as response:
-                return _judge(request, response, time.monotonic() - started)
+                return reached(request, response.status, _location(response), time.monotonic() - started)
     except _NotReachedError as error:
-        return _not_reached(request, error, time.monotonic() - started)
+        return not_reached(request, error.stage, error.code, error.said, time.monotonic() - started)
     except _NoForwardingError as error:
         return Failed("forwarding_refused", str(error))
     except (httpcore.ProtocolError, httpcore.NetworkError) as error:
-        lost = _NotReachedError("answer", "no_http", str(error))
-        return _not_reached(request, lost, time.monotonic() - started)
+        return not_reached(request, "answer", "no_http", str(error), time.monotonic() - started)
 
 
 def _authority(url: httpcore.URL) -> str:
@@ -118,22 +140,26 @@ def _authority(url: httpcore.URL) -> str:
     return host if port is None else f"{host}:{port}"
 
 
-def _judge(request: OpenUrl, response: httpcore.Response, seconds: float) -> Reached | NotReached:
-    if response.status >= 500:
-        return _not_reached(request, _NotReachedError("answer", "http_5xx", str(response.status)), seconds)
-    headers = {name.lower(): value for name, value in response.headers}
-    target = headers.get(b"location", b"").decode("latin-1")
-    redirected = 300 <= response.status < 400 and target
-    return Reached(seconds, response.status, f"it redirects to {target}" if redirected else "")
+def _location(response: httpcore.Response) -> str:
+    return next((value.decode("latin-1") for name, value in response.headers if name.lower() == b"location"), "")
 
 
-def _not_reached(request: OpenUrl, error: _NotReachedError, seconds: float) -> NotReached:
+def reached(request: OpenUrl, status: int, location: str, seconds: float) -> Reached | NotReached:
+    """The answer for an HTTP status, and where it redirects to ("": nowhere)."""
+    if status >= 500:
+        return not_reached(request, "answer", "http_5xx", str(status), seconds)
+    redirected = 300 <= status < 400 and location
+    return Reached(seconds, status, f"it redirects to {location}" if redirected else "")
+
+
+def not_reached(request: OpenUrl, stage: Stage, code: str, said: str, seconds: float) -> NotReached:
+    """The answer with the sentence that belongs to this code; KeyError for a code that is none of ours."""
     url = httpcore.URL(request.url)
     host = url.host.decode("ascii")
     port = url.port or (443 if url.scheme == b"https" else 80)
-    said = error.said if error.code == "http_5xx" or not error.said else f" ({error.said})"
-    reason = _REASONS[error.code].format(host=host, where=f"{host}:{port}", seconds=request.timeout, said=said)
-    return NotReached(error.stage, error.code, reason, seconds)
+    said = said if code == "http_5xx" or not said else f" ({said})"
+    reason = _REASONS[code].format(host=host, where=f"{host}:{port}", seconds=request.timeout, said=said)
+    return NotReached(stage, code, reason, seconds)
 
 
 class Forwarding(httpcore.NetworkBackend):

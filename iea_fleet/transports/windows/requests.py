@@ -1,0 +1,119 @@
+"""Requests as the lines of a batch."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import subprocess
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from iea_fleet.model.request import (
+    Failed,
+    ListFolder,
+    MakeFolder,
+    MeasureRoom,
+    OpenUrl,
+    ReadFile,
+    RemoveFile,
+    ReplaceFile,
+    Request,
+    RunAction,
+    Stat,
+    is_registry_key,
+    temporary_name,
+)
+
+_Field = str | bytes | bool | float
+
+
+_BATCH_FILE: Final = (".bat", ".cmd")
+_SPECIAL: Final = frozenset('"%!^&|<>()\r\n')
+
+
+def unsafe(request: RunAction) -> Failed | None:
+    """Why an action is not sent: cmd.exe runs batch files, and takes words apart by rules of its own (CVE-2024-24576).
+
+    >>> unsafe(RunAction(("C:/IEA/relance.cmd", "a & b"))).reason_code
+    'action_unsafe'
+    """
+    program, *arguments = request.argv
+    if not program.lower().rstrip(". ").endswith(_BATCH_FILE) or not _SPECIAL.intersection("".join(arguments)):
+        return None
+    reason = f"{program} is a batch file, and an argument has characters that cmd.exe acts on; name the program itself"
+    return Failed("action_unsafe", f"{reason} in the layout")
+
+
+def head(identity: str, *, read_only: bool) -> bytes:
+    """The first line of a batch; the answers carry the same ``identity``."""
+    return _line("batch", {"id": identity, "mode": "read_only" if read_only else "writing"})
+
+
+def line(request: Request, private_folder: str, roots: Iterable[bytes] = ()) -> bytes:
+    """The line of one request.
+
+    What a replacement sets aside goes into ``private_folder``, or beside the file where that is another drive (Windows
+    sets aside on the same one alone), under a name by which a later run knows it as left over. ``roots`` are the
+    certificates that an OpenUrl trusts, in DER.
+    """
+    fields: dict[str, _Field]
+    match request:
+        case ReadFile(path, limit):
+            word, fields = "read_key" if is_registry_key(path) else "read_file", {"path": path, "limit": limit}
+        case ListFolder(path):
+            word, fields = "list_folder", {"path": path}
+        case Stat(path):
+            word, fields = "stat", {"path": path}
+        case MeasureRoom(path):
+            word, fields = "measure_room", {"path": path}
+        case MakeFolder(path, private):
+            word, fields = "make_folder", {"path": path, "private": private}
+        case RemoveFile(path, expected):
+            word, fields = (
+                "remove_key" if is_registry_key(path) else "remove_file",
+                {"path": path, "expected": expected},
+            )
+        case ReplaceFile():
+            word, fields = _replacement(request, private_folder)
+        case RunAction((program, *arguments), stdin, timeout, reads):
+            # The rules of the C runtime, by which most programs split their command line.
+            word, fields = "run_action", {"program": program, "arguments": subprocess.list2cmdline(arguments)}
+            fields |= {"stdin": stdin, "timeout": timeout, "reads": reads}
+        case OpenUrl(url, timeout):
+            trusted = b" ".join(map(base64.b64encode, roots))
+            word, fields = "open_url", {"url": url, "timeout": timeout, "roots": trusted}
+        case _:
+            raise ValueError("an action without a program")
+    return _line(word, fields)
+
+
+def _replacement(request: ReplaceFile, private_folder: str) -> tuple[str, dict[str, _Field]]:
+    path = request.path
+    fields: dict[str, _Field] = {"path": path, "content": request.content, "expected": request.expected}
+    if is_registry_key(path):
+        return "replace_key", fields
+    folder, _, name = path.rpartition("/")
+    same_drive = path[:2].casefold() == private_folder[:2].casefold()
+    temporary, aside = (temporary_name(name, secrets.token_hex(8)) for _ in range(2))
+    return "replace_file", {
+        **fields,
+        "temporary": f"{folder}/{temporary}",
+        "aside": f"{private_folder if same_drive else folder}/{aside}",
+        "private": request.private,
+    }
+
+
+def _line(word: str, fields: Mapping[str, _Field]) -> bytes:
+    return (
+        b" ".join([word.encode(), *(f"{name}=".encode() + _encoded(value) for name, value in fields.items())]) + b"\n"
+    )
+
+
+def _encoded(value: _Field) -> bytes:
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    elif isinstance(value, int | float):
+        value = f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    if isinstance(value, str):
+        value = value.encode("utf-8", "surrogateescape")
+    return base64.b64encode(value)
