@@ -127,7 +127,7 @@ class Operation:
 
     def credentials(self, accounts: Accounts) -> Credentials:
         """What a push needs to write accounts."""
-        neighbours = Neighbours(self.loaded.targets, self._reaches)
+        neighbours = Neighbours(self.loaded.targets, self.reaches)
         return Credentials(self.secrets, accounts.refusal, neighbours.open_elsewhere, accounts.testing)
 
     @property
@@ -261,7 +261,7 @@ class Operation:
                 rollout.finish(known[target.name])
             else:
                 visited.append(target)
-        reaches = self._reaches(visited)
+        reaches = self.reaches(visited)
         if course is not None:
             Waves(rollout, course, reaches).visit(visited)
         else:
@@ -275,7 +275,8 @@ class Operation:
         reading = planner.observe(target, nothing.__getitem__, self.knowledge(target), clock.now())
         return Outcome(Row(target.name, target.office, planner.plan(target, reading).cells))
 
-    def _reaches(self, targets: Sequence[Target]) -> dict[str, Reach | IeaFleetError]:
+    def reaches(self, targets: Sequence[Target]) -> dict[str, Reach | IeaFleetError]:
+        """The way in to each of these workstations, secrets resolved and trust decided; or why there is none."""
         if not targets:
             return {}
         store = TrustStore.of(self.options.state_dir, self.loaded.name)

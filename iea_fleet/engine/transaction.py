@@ -7,7 +7,7 @@ Each file is whole at every moment. The set of files is whole at the next contac
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -112,7 +112,7 @@ class Transaction:
         """Take ``run.json``, in a folder that is ours alone; why not, or None. Nothing else is written yet."""
         private = self.target.files["private"]
         taken: Answer = NotTried()
-        if trouble := _in_the_way(private, before):
+        if trouble := in_the_way(private, before.answer):
             return trouble
         for _ in range(_TRIES):
             made: list[Request] = [MakeFolder(private, private=True)] if self.makes_folder else []
@@ -134,7 +134,7 @@ class Transaction:
         if isinstance(listing, FolderListing):
             # Names begin with the run's id, and so with its time.
             self.older = tuple(sorted(f"{private}/{name}" for name in listing.names if name.endswith(_BACKUP)))
-        trouble = _strange_folder(private, of_file, of_folder)
+        trouble = strange_folder(private, of_file, of_folder)
         if trouble is not None:
             self._remove_run_file()
         return trouble
@@ -224,10 +224,10 @@ class Transaction:
         return answer
 
 
-def _in_the_way(private: str, before: Gathered) -> Unobserved | None:
-    """Why nothing can be put into a private folder, by what was seen of it when the workstation was read."""
-    parent, found = posixpath.dirname(private), before.answer(Stat(private))
-    about = before.answer(Stat(parent))
+def in_the_way(private: str, answer: Callable[[Stat], Answer | None]) -> Unobserved | None:
+    """Why nothing can be put into a private folder, by what was seen of it and of its parent."""
+    parent, found = posixpath.dirname(private), answer(Stat(private))
+    about = answer(Stat(parent))
     if isinstance(about, FileStat) and about.kind == "link":
         reason = (
             f"{parent}, where the private folder is kept, is a link, which may lead elsewhere tomorrow; nothing was "
@@ -243,7 +243,7 @@ def _in_the_way(private: str, before: Gathered) -> Unobserved | None:
     return None
 
 
-def _strange_folder(private: str, of_file: Answer, of_folder: Answer) -> Unobserved | None:
+def strange_folder(private: str, of_file: Answer, of_folder: Answer) -> Unobserved | None:
     """Why a private folder is none of ours; None when it is. The file in it is: it was made a moment ago."""
     if not isinstance(of_file, FileStat) or not isinstance(of_folder, FileStat):
         return _not_ours(f"whose the folder {private} is cannot be told")
