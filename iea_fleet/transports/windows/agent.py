@@ -115,6 +115,10 @@ class Agent:
         """
         if read_only:
             refuse_changes(batch)
+        return self.ask(batch, read_only=read_only)
+
+    def ask(self, batch: Sequence[Request], *, read_only: bool) -> list[Answer]:
+        """The same without a look at the batch: with ``read_only`` the agent itself refuses to write (``read_only``)."""
         lines = [self._line(request) for request in batch]
         asked = [request for request, each in zip(batch, lines, strict=True) if isinstance(each, bytes)]
         if not asked:
@@ -125,6 +129,10 @@ class Agent:
         ended = self._run(frames.command_line(), frames.standard_input(sent), self._seconds(asked))
         got = iter(self._understood(asked, identity, ended))
         return [each if isinstance(each, Failed) else next(got) for each in lines]
+
+    def through(self, change: Callable[[Run], Run]) -> Agent:
+        """The same agent, spoken to in another way: for whoever takes down, plays again or damages what is said."""
+        return Agent(change(self._run), self._name, private_folder=self._private_folder, timeout=self._timeout)
 
     def _line(self, request: Request) -> bytes | Failed:
         """A request as it is sent; Failed for one that is not."""
