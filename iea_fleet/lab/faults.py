@@ -9,6 +9,19 @@ from dataclasses import dataclass
 
 from iea_fleet.errors import LabError
 
+WINRM_FAULTS: Mapping[str, str] = {
+    "password-changed": "on WinRM: somebody changed the password of the account that opens the workstation",
+    "unauthorized-at=N": "on WinRM: answers 401 to the Nth request of a connection, and lets nobody in on it any more",
+    "quota-shells": "on WinRM: refuses every new shell, this user has too many",
+    "quota-operations": "on WinRM: refuses every command, this user has too many operations",
+    "operation-timeout=N": "on WinRM: says of each command N times that no output came within OperationTimeout",
+    "small-envelope": "on WinRM: takes and sends no message of more than 32 KB",
+    "expired-certificate": "on WinRM over HTTPS: presents a certificate that expired yesterday",
+    "http-on-https": "on WinRM over HTTPS: speaks HTTP without TLS on its port",
+    "proxy-in-the-way": "on WinRM: a proxy answers in its place, 407 with an HTML page",
+}
+"""The faults that only workstations reached over WinRM can have, with a sentence each."""
+
 FAULTS: Mapping[str, str] = {
     "offline": "switched off: nothing listens on its port",
     "hang": "accepts connections and then says nothing",
@@ -33,7 +46,7 @@ FAULTS: Mapping[str, str] = {
     "iea-open": "IEA is open on this workstation",
     "seal-fails": "the program that seals a password ends with exit code 1 and seals nothing",
     "seal-slow=MS": "the program that seals a password takes MS milliseconds",
-    "new-host-key": "presents another host key, as after a reinstallation",
+    "new-host-key": "presents another host key (over WinRM another certificate), as after a reinstallation",
     "antivirus": "on Windows: the antivirus holds the settings file open, so that it can be read and not replaced",
     "constrained": "on Windows: PowerShell runs in Constrained Language Mode",
     "execution-policy": "on Windows: PowerShell says that running scripts is disabled",
@@ -44,6 +57,7 @@ FAULTS: Mapping[str, str] = {
     "torn-stdin": "on Windows: the end of what the agent is sent does not come in",
     "garbage": "the settings file holds bytes that nobody can read",
     "servers-down": "nothing listens on the port of the IEA servers; for « servers » in place of a workstation",
+    **WINRM_FAULTS,
 }
 """Every fault with a sentence. What follows ``=`` stands for a number, or for hours with their sign."""
 
@@ -67,7 +81,9 @@ SERVICE = "net-entreprises"
 _MOST = {
     **dict.fromkeys(("slow", "seal-slow", "slow-powershell"), 60_000),
     **dict.fromkeys(("drop-after", "drop-before", "lost-answer", "pause-at", "die-after"), 100_000),
+    **dict.fromkeys(("unauthorized-at", "operation-timeout"), 100_000),
 }
+_OVER_WINRM = frozenset(kind.partition("=")[0] for kind in WINRM_FAULTS)
 _HOURS = re.compile(r"(?P<hours>[+-][1-9][0-9]{0,3})h", re.ASCII)
 
 
@@ -77,6 +93,11 @@ class Fault:
 
     kind: str
     amount: int = 0
+
+    @property
+    def over_winrm(self) -> bool:
+        """Whether only a workstation reached over WinRM can have it."""
+        return self.kind in _OVER_WINRM
 
     def __str__(self) -> str:
         if self.kind == "clock":

@@ -14,6 +14,9 @@ from iea_fleet.lab.faults import Fault
 SILENCE = 1.0
 """Seconds between an answer that is lost and the end of its connection."""
 
+CUT_OFF = "cut-off"
+"""What ``stale-run`` becomes once the files of a push are written: the request in hand is its connection's last."""
+
 _LOOK_EVERY = 0.02
 
 
@@ -47,38 +50,57 @@ class Struck(Protocol):
         ...
 
 
-class RequestFaults:
-    """Counts the requests of one connection: of files, programs and forwarded connections together."""
+class DroppedError(Exception):
+    """The connection is gone, and with it the answer to a request."""
 
-    def __init__(self, visit: Struck) -> None:
+
+class RequestFaults:
+    """Counts the requests of one connection: of files, programs and forwarded connections together.
+
+    ``dropped`` makes what is raised when a fault took the connection; SSH has an exception of its own for it.
+    """
+
+    def __init__(self, visit: Struck, dropped: Callable[[str], Exception] = asyncssh.SFTPConnectionLost) -> None:
         self._visit = visit
+        self._dropped = dropped
         self._asked = 0
 
     @contextlib.asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
         """One request. SFTPConnectionLost in place of its answer, when a fault took the connection."""
-        self._asked += 1
-        number, visit = self._asked, self._visit
-        if self._has_come("drop-before", number):
-            self._strike(number, "dropped", visit.lose)
-        if self._has_come("pause-at", number):
-            await self._pause(number)
-        if slow := visit.faults.get("slow"):
-            await asyncio.sleep(slow.amount / 1000)
+        number = await self.before()
         try:
             yield
         finally:
-            if self._has_come("drop-after", number):
-                self._strike(number, "dropped", visit.lose)
-            if self._has_come("die-after", number):
-                visit.spend("die-after")
-                self._strike(number, "ended by a restart", visit.restart)
-            if self._has_come("lost-answer", number):
-                visit.spend("lost-answer")
-                await asyncio.sleep(SILENCE)
-                self._strike(number, "ended, the answer lost", visit.lose)
+            await self.after(number)
 
-    def _has_come(self, kind: str, number: int) -> bool:
+    async def before(self) -> int:
+        """A request arrives: its number, from 1. Raises ``dropped`` when it is not to be carried out."""
+        self._asked += 1
+        number, visit = self._asked, self._visit
+        if self.has_come("drop-before", number):
+            self._strike(number, "dropped", visit.lose)
+        if self.has_come("pause-at", number):
+            await self._pause(number)
+        if slow := visit.faults.get("slow"):
+            await asyncio.sleep(slow.amount / 1000)
+        return number
+
+    async def after(self, number: int) -> None:
+        """A request was carried out. Raises ``dropped`` when nobody is to hear of it."""
+        visit = self._visit
+        if self.has_come("drop-after", number):
+            self._strike(number, "dropped", visit.lose)
+        if self.has_come("die-after", number):
+            visit.spend("die-after")
+            self._strike(number, "ended by a restart", visit.restart)
+        if self.has_come("lost-answer", number):
+            visit.spend("lost-answer")
+            await asyncio.sleep(SILENCE)
+            self._strike(number, "ended, the answer lost", visit.lose)
+
+    def has_come(self, kind: str, number: int) -> bool:
+        """Whether a fault of this kind is in force and strikes a request of this number."""
         fault = self._visit.faults.get(kind)
         return fault is not None and number >= fault.amount
 
@@ -86,7 +108,7 @@ class RequestFaults:
         if not self._visit.lost:
             self._visit.note(f"connection {how} at request {number}")
         strike()
-        raise asyncssh.SFTPConnectionLost("dropped")
+        raise self._dropped("dropped")
 
     async def _pause(self, number: int) -> None:
         """Wait until the client has gone, and then do nothing, or until the workstation is mended, and go on."""
@@ -94,4 +116,4 @@ class RequestFaults:
         while "pause-at" in self._visit.faults and not self._visit.lost:
             await asyncio.sleep(_LOOK_EVERY)
         if self._visit.lost:
-            raise asyncssh.SFTPConnectionLost("the client has gone")
+            raise self._dropped("the client has gone")
