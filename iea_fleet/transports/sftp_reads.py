@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from iea_fleet.model.request import Absent, Answer, Failed, FileContent, FolderListing, ListFolder, ReadFile, Stat
+from iea_fleet.model.request import (
+    Absent,
+    Answer,
+    Failed,
+    FileContent,
+    FolderListing,
+    ListFolder,
+    MeasureRoom,
+    ReadFile,
+    Stat,
+)
 from iea_fleet.transports.sftp import (
     CLOSE,
     EOF,
@@ -19,6 +29,7 @@ from iea_fleet.transports.sftp import (
     OPENDIR,
     PIECE,
     READDIR,
+    STATVFS,
     Attributes,
     Handle,
     Name,
@@ -26,11 +37,15 @@ from iea_fleet.transports.sftp import (
     Reply,
     Sftp,
     Status,
+    extended,
     of,
     open_file,
     read,
 )
-from iea_fleet.transports.sftp_words import as_stat, failed, is_absent, kind_of, refusal, unfit
+from iea_fleet.transports.sftp_words import as_room, as_stat, failed, is_absent, kind_of, refusal, unfit
+
+FileReading = ReadFile | ListFolder | Stat | MeasureRoom
+"""What is asked of files over SFTP."""
 
 _FIRST: Final = 2 * PIECE
 """How much of a file is asked for before its size is known: nearly every settings file is smaller."""
@@ -174,10 +189,11 @@ def list_open_folders(sftp: Sftp, listings: Sequence[Listing], also: Sequence[Pa
     return extra
 
 
-def read_all(sftp: Sftp, requests: Sequence[ReadFile | ListFolder | Stat]) -> list[Answer]:
+def read_all(sftp: Sftp, requests: Sequence[FileReading]) -> list[Answer]:
     """The answers to consecutive reading requests, in order.
 
-    Two round trips; one for stats alone, more for files over 64 KiB and for folders of hundreds of names.
+    Two round trips; one for stats alone, more for files over 64 KiB and for folders of hundreds of names. Room is told
+    by servers that have OpenSSH's statvfs extension.
     """
     replies = sftp.ask([_first_question(request) for request in requests])
     readings: dict[int, _Reading] = {}
@@ -185,18 +201,14 @@ def read_all(sftp: Sftp, requests: Sequence[ReadFile | ListFolder | Stat]) -> li
     answers: list[Answer | None] = []
     for place, (request, reply) in enumerate(zip(requests, replies, strict=True)):
         answer: Answer | None = None
-        if isinstance(request, Stat) and isinstance(reply, Attributes):
-            answer = as_stat(reply)
-        elif isinstance(request, ListFolder) and isinstance(reply, Handle):
+        if isinstance(request, ListFolder) and isinstance(reply, Handle):
             listings[place] = Listing(request.path, reply)
         elif isinstance(request, ReadFile) and isinstance(reply, Handle):
             readings[place] = _Reading(request, reply)
-        elif not isinstance(request, Stat) and _needs_second_look(reply):
+        elif isinstance(request, ReadFile | ListFolder) and _needs_second_look(reply):
             readings[place] = _Reading(request, refused=reply)
-        elif is_absent(reply):
-            answer = Absent()
         else:
-            answer = refusal(reply, request.path, _verb(request))
+            answer = _at_once(request, reply)
         answers.append(answer)
     _second(sftp, list(readings.values()), list(listings.values()))
     for place, reading in readings.items():
@@ -210,15 +222,27 @@ def read_all(sftp: Sftp, requests: Sequence[ReadFile | ListFolder | Stat]) -> li
     return [answer for answer in answers if answer is not None]
 
 
+def _at_once(request: FileReading, reply: Reply) -> Answer:
+    if isinstance(request, Stat) and isinstance(reply, Attributes):
+        return as_stat(reply)
+    if isinstance(request, MeasureRoom) and isinstance(reply, bytes):
+        return as_room(reply, request.path)
+    return Absent() if is_absent(reply) else refusal(reply, request.path, _verb(request))
+
+
 def _needs_second_look(reply: Reply) -> bool:
     return isinstance(reply, Status) and reply.code in (NO_SUCH_FILE, FAILURE)
 
 
-def _verb(request: ReadFile | ListFolder | Stat) -> str:
-    return "list" if isinstance(request, ListFolder) else "read"
+def _verb(request: FileReading) -> str:
+    verbs = {ListFolder: "list", MeasureRoom: "measure the room of"}
+    return verbs.get(type(request), "read")
 
 
-def _first_question(request: ReadFile | ListFolder | Stat) -> Packet:
+def _first_question(request: FileReading) -> Packet:
+    if isinstance(request, MeasureRoom):
+        # A server that does not know the extension says so (draft-ietf-secsh-filexfer-02 §8).
+        return extended(STATVFS, request.path)
     if isinstance(request, ReadFile):
         return open_file(request.path, FOR_READING)
     return of(OPENDIR if isinstance(request, ListFolder) else LSTAT, request.path)

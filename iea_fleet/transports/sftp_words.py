@@ -6,9 +6,9 @@ import errno
 import os
 import stat
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
-from iea_fleet.model.request import Failed, FileStat
+from iea_fleet.model.request import Failed, FileStat, Room
 from iea_fleet.transports.sftp import (
     BAD_MESSAGE,
     NO_SUCH_FILE,
@@ -89,14 +89,34 @@ def refused_write(reply: Reply, room: Reply | None, path: str, size: int) -> Fai
     answer = refusal(reply, path, "write")
     if answer.reason_code != "server_refused" or not isinstance(room, bytes):
         return answer
-    try:
-        _, unit, _, _, free, _, _, free_files, _, flags, _ = struct.unpack(">11Q", room)
-    except struct.error:
+    space = _space(room)
+    if space is None:
         return answer
-    if flags & _READ_ONLY_FLAG:
+    if space.read_only:
         return failed("read_only_file_system", path)
-    # Some file systems (btrfs, FAT) have no count of files and say 0.
-    return failed("disk_full", path) if free * unit <= size or (free_files == 0 and free == 0) else answer
+    return failed("disk_full", path) if space.free <= size else answer
+
+
+def as_room(room: bytes, path: str) -> Room | Failed:
+    """The answer to ``MeasureRoom``, of what the statvfs extension tells."""
+    space = _space(room)
+    if space is None:
+        return failed("server_refused", path, "measure the room of")
+    return Room(0 if space.read_only else space.free)
+
+
+class _Space(NamedTuple):
+    free: int
+    read_only: bool
+
+
+def _space(room: bytes) -> _Space | None:
+    """What is left for the user (OpenSSH's PROTOCOL, §4.4): eleven numbers, bytes in units of the second."""
+    try:
+        _, unit, _, _, free, _, _, _, _, flags, _ = struct.unpack(">11Q", room)
+    except struct.error:
+        return None
+    return _Space(free * unit, bool(flags & _READ_ONLY_FLAG))
 
 
 def kind_of(mode: int | None) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import Final, Self
 
 from paramiko import Channel
@@ -19,16 +20,13 @@ from iea_fleet.errors import BrokenError
 from iea_fleet.model.request import (
     Answer,
     Done,
-    ListFolder,
     MakeFolder,
     NotTried,
     OpenUrl,
-    ReadFile,
     RemoveFile,
     ReplaceFile,
     Request,
     RunAction,
-    Stat,
     Writing,
     changes_workstation,
 )
@@ -44,7 +42,7 @@ from iea_fleet.transports.connection import (
 from iea_fleet.transports.keys import SHARED, KeyRing
 from iea_fleet.transports.login import Credentials, log_in
 from iea_fleet.transports.sftp import Sftp
-from iea_fleet.transports.sftp_reads import read_all
+from iea_fleet.transports.sftp_reads import FileReading, read_all
 from iea_fleet.transports.sftp_writes import make_new_folder, remove_file, replace_files
 from iea_fleet.transports.url import Forwarding, open_url
 from iea_fleet.transports.wire import Wire
@@ -54,9 +52,16 @@ _ROOM_AGAIN: Final = (0.0, 0.01, 0.03, 0.1, 0.3, 0.6)
 
 
 def open_session(reach: Reach, sock: socket.socket | Wire, *, read_only: bool, keys: KeyRing = SHARED) -> SshSession:
-    """Log in at a workstation to which a TCP connection (or one through a jump host) is there already.
+    """A session on a workstation to which a TCP connection (or one through a jump host) is there already.
 
-    It takes over ``sock``, also when it fails. A read-only session refuses every request that changes something.
+    A read-only one refuses every request that changes something. Else as ``let_in``.
+    """
+    return SshSession(let_in(reach, sock, keys), read_only=read_only)
+
+
+def let_in(reach: Reach, sock: socket.socket | Wire, keys: KeyRing) -> Connection:
+    """Check the host key and log in. It takes over ``sock``, also when it fails.
+
     NotLetInError: ``host_key_unknown``, ``host_key_changed``, and those of ``log_in``; BrokenError: ``went_silent``,
     ``deadline_passed``, ``connection_lost``, ``not_ssh``, ``protocol_error``, ``no_common_algorithm``.
     """
@@ -71,7 +76,7 @@ def open_session(reach: Reach, sock: socket.socket | Wire, *, read_only: bool, k
         connection.close()
         raise
     connection.round_trips = 0
-    return SshSession(connection, read_only=read_only)
+    return connection
 
 
 class SshSession:
@@ -94,17 +99,30 @@ class SshSession:
             refuse_changes(requests)
         answers: list[Answer] = []
         stopped = False
-        for group in _groups(requests):
-            changing = changes_workstation(group[0])
-            got = [NotTried() for _ in group] if stopped and changing else self._carry_out_group(group)
-            stopped = stopped or (isinstance(group[0], Writing) and not all(isinstance(answer, Done) for answer in got))
-            answers += got
+        for group in self._groups(requests):
+            tried = [not (stopped and changes_workstation(each)) for each in group]
+            got = iter(self._carry_out_group(list(compress(group, tried))) if any(tried) else ())
+            own = [next(got) if one else NotTried() for one in tried]
+            written = (answer for request, answer in zip(group, own, strict=True) if isinstance(request, Writing))
+            stopped = stopped or not all(isinstance(each, Done) for each in written)
+            answers += own
         return answers
 
     def way_out(self, seconds: float) -> Forwarding:
         """Connections that the workstation makes for us; see ``transports.base.Session``."""
         self._wake_the_server()
         return Forwarding(self._connection, time.monotonic() + self._connection.seconds_left(seconds))
+
+    def _groups(self, requests: Sequence[Request]) -> Iterator[list[Request]]:
+        """Requests that may travel together: consecutive reads of files, and replacements of different files."""
+        group: list[Request] = []
+        for request in requests:
+            if group and not _travels_with(group, request):
+                yield group
+                group = []
+            group.append(request)
+        if group:
+            yield group
 
     def _carry_out_group(self, group: list[Request]) -> list[Answer]:
         first = group[0]
@@ -120,7 +138,7 @@ class SshSession:
             return [make_new_folder(sftp, first)]
         if isinstance(first, ReplaceFile):
             return replace_files(sftp, [each for each in group if isinstance(each, ReplaceFile)])
-        return read_all(sftp, [each for each in group if isinstance(each, ReadFile | ListFolder | Stat)])
+        return read_all(sftp, [each for each in group if isinstance(each, FileReading)])
 
     def _files(self) -> Sftp:
         if self._sftp is None:
@@ -181,21 +199,8 @@ class SshSession:
         self.close()
 
 
-def _groups(requests: Sequence[Request]) -> Iterator[list[Request]]:
-    """Requests that may travel together: consecutive reads of files, consecutive replacements of different files."""
-    group: list[Request] = []
-    for request in requests:
-        if group and not _travels_with(group, request):
-            yield group
-            group = []
-        group.append(request)
-    if group:
-        yield group
-
-
 def _travels_with(group: list[Request], request: Request) -> bool:
     if isinstance(request, ReplaceFile):
         others = [each.path for each in group if isinstance(each, ReplaceFile)]
         return len(others) == len(group) and request.path not in others
-    reads = (ReadFile, ListFolder, Stat)
-    return isinstance(request, reads) and isinstance(group[-1], reads)
+    return isinstance(request, FileReading) and isinstance(group[-1], FileReading)

@@ -61,11 +61,11 @@ def line(request: Request, private_folder: str, roots: Iterable[bytes] = ()) -> 
         case ReadFile(path, limit):
             word, fields = "read_key" if is_registry_key(path) else "read_file", {"path": path, "limit": limit}
         case ListFolder(path):
-            word, fields = "list_folder", {"path": path}
+            word, fields = "list_folder", {"path": _rooted(path)}
         case Stat(path):
-            word, fields = "stat", {"path": path}
+            word, fields = "stat", {"path": _rooted(path)}
         case MeasureRoom(path):
-            word, fields = "measure_room", {"path": path}
+            word, fields = "measure_room", {"path": _rooted(path)}
         case MakeFolder(path, private):
             word, fields = "make_folder", {"path": path, "private": private}
         case RemoveFile(path, expected):
@@ -85,6 +85,11 @@ def line(request: Request, private_folder: str, roots: Iterable[bytes] = ()) -> 
         case _:
             raise ValueError("an action without a program")
     return _line(word, fields)
+
+
+def _rooted(path: str) -> str:
+    """A bare drive is its root; to Windows it would be the folder that somebody is in."""
+    return f"{path}/" if path.endswith(":") else path
 
 
 def _replacement(request: ReplaceFile, private_folder: str) -> tuple[str, dict[str, _Field]]:
