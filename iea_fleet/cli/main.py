@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "resume": "Carry on an apply that was stopped or killed.",
     "drift": "Compare with the files; exit 3 when something differs.",
     "status": "The matrix: settings, servers, tray state, version.",
+    "doctor": "Find out why a workstation does not answer, step by step.",
     "rollback": "Put back what a run replaced.",
     "leases": "See which runs hold workstations; break a dead one's.",
     "trust": "See and accept the host keys of workstations.",

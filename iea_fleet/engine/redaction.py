@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from iea_fleet.engine.outcome import Outcome
+from iea_fleet.model.examination import Step
 from iea_fleet.model.layout import Scalar
 from iea_fleet.model.matrix import Cell, Difference
 from iea_fleet.model.plan import Change, Plan, TargetPlan
@@ -27,6 +28,11 @@ def cleaned_outcome(outcome: Outcome) -> Outcome:
 def cleaned_plan(plan: Plan) -> Plan:
     """The plan as it may be shown; no longer one to carry out."""
     return replace(plan, targets=tuple(map(_target, plan.targets)))
+
+
+def cleaned_step(step: Step) -> Step:
+    """The step of an examination as it may be shown."""
+    return replace(step, seen=SHARED.clean(step.seen), remedy=SHARED.clean(step.remedy))
 
 
 def cleaned_document(part: object) -> object:

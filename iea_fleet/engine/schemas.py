@@ -13,6 +13,7 @@ from iea_fleet.model.part import Part
 from iea_fleet.model.playbook import Playbook
 from iea_fleet.reports import as_json, plan_as_json, runs_as_json
 from iea_fleet.reports.accounts_as_json import accounts_schema
+from iea_fleet.reports.doctor_as_json import doctor_schema
 from iea_fleet.reports.leases_as_json import leases_schema
 from iea_fleet.reports.secrets_as_json import secrets_schema
 
@@ -62,6 +63,7 @@ DOCUMENTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "leases.json": leases_schema,
     "accounts.json": accounts_schema,
     "secrets.json": secrets_schema,
+    "doctor.json": doctor_schema,
     "plan.json": plan_as_json.schema,
 }
 """What makes each schema; written once."""
