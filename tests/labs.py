@@ -21,7 +21,11 @@ from iea_fleet.lab.seal import KEY_FILE, Seal
 from iea_fleet.lab.workstation import Workstation
 from iea_fleet.model.layout import Layout
 
-LAYOUT = Layout.model_validate(yaml.safe_load(files("iea_fleet").joinpath("layouts/lab.yml").read_bytes()))
+LAYOUTS = {
+    name: Layout.model_validate(yaml.safe_load(files("iea_fleet").joinpath(f"layouts/{name}.yml").read_bytes()))
+    for name in ("lab", "lab-windows")
+}
+LAYOUT = LAYOUTS["lab"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +52,30 @@ class RunningLab:
         offices = yaml.safe_load(self.inventory.read_bytes())["offices"]
         return next(o["workstations"][workstation] for o in offices.values() if workstation in o["workstations"])
 
+    def kind(self, workstation: str) -> Kind:
+        """What sort of a workstation it is."""
+        return self.info.workstation(workstation).kind
+
+    def layout(self, workstation: str) -> Layout:
+        """The shipped layout by which a workstation keeps its settings."""
+        return LAYOUTS["lab" if self.kind(workstation) == "ssh" else "lab-windows"]
+
+    def path(self, workstation: str, path: str) -> str:
+        """A path as this workstation writes it; ``/impact-emploi`` and ``/iea-fleet`` stand for its own folders."""
+        for usual, here in zip(_folders(LAYOUTS["lab"]), _folders(self.layout(workstation)), strict=True):
+            if path == usual or path.startswith(f"{usual}/"):
+                return here + path.removeprefix(usual)
+        return path
+
     def file(self, workstation: str, path: str = "/impact-emploi/connexion.properties") -> Path:
-        """Where a file of a workstation really is."""
-        return self.directory / "workstations" / workstation / path.lstrip("/")
+        """Where a file of a workstation really is, whatever its folders are called there."""
+        return self.directory / "workstations" / workstation / self.path(workstation, path).lstrip("/")
 
     def account(self, workstation: str, user: str) -> dict[str, str]:
         """The Net-Entreprises account that IEA would deposit with there, the password unsealed."""
         seal = Seal((self.directory / KEY_FILE).read_bytes(), workstation)
-        return Workstation(workstation, "", self.directory / "workstations" / workstation, LAYOUT, seal).account(user)
+        folder = self.directory / "workstations" / workstation
+        return Workstation(workstation, "", folder, self.layout(workstation), seal).account(user)
 
     def state(self, workstation: str) -> str:
         """The text of the tray state."""
@@ -106,6 +126,10 @@ class RunningLab:
         }
         async with asyncssh.connect("127.0.0.1", port, **given) as connection:
             yield connection
+
+
+def _folders(layout: Layout) -> tuple[str, str]:
+    return layout.root, layout.private
 
 
 _ACCOUNTS = re.compile(r"^secrets:(?:.*\n)+?(?=defaults:)|^    users:\n(?:      .*\n)+", re.MULTILINE)
