@@ -132,7 +132,7 @@ def _folders(layout: Layout) -> tuple[str, str]:
     return layout.root, layout.private
 
 
-_ACCOUNTS = re.compile(r"^secrets:(?:.*\n)+?(?=defaults:)|^    users:\n(?:      .*\n)+", re.MULTILINE)
+_ACCOUNTS = r"^{first}:(?:.*\n)+?(?=defaults:)|^    users:\n(?:      .*\n)+"
 
 
 @contextlib.contextmanager
@@ -150,7 +150,9 @@ def running_lab(
     try:
         if not accounts:
             written = running.inventory.read_text(encoding="utf-8")
-            without, found = _ACCOUNTS.subn("", written)
+            # What opens the secrets stays where the way in to a workstation is one.
+            first = "net_entreprises_service" if any(kind.startswith("winrm") for kind in kinds) else "secrets"
+            without, found = re.subn(_ACCOUNTS.format(first=first), "", written, flags=re.MULTILINE)
             assert found == 1 + offices
             running.inventory.write_text(without, encoding="utf-8")
         yield running

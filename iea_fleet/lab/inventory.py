@@ -171,6 +171,7 @@ def _connection(reached: Reached) -> Iterator[str]:
         return
     yield "connection:"
     yield "  transport: winrm"
+    yield f"  user: {USER}"
     yield f"  port: {reached.port}"
     yield f"  password: {reference(OF_WINRM)}"
     match reached.kind:
