@@ -140,7 +140,8 @@ class RunAction:
 class OpenUrl:
     """Ask whether the workstation reaches a web address. Answers: Reached, NotReached, Failed.
 
-    ``timeout`` in seconds. ``ca_file`` is a path on the controller; None is the controller's own trust store.
+    ``timeout`` in seconds. ``ca_file`` is a path on the controller; None is the trust store of whoever holds the TLS
+    conversation: the controller, or the workstation where the agent asks.
     """
 
     url: str

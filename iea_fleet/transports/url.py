@@ -43,7 +43,7 @@ _REASONS: Final = {
     "certificate_expired": "the certificate of {host} has expired",
     "certificate_not_yet_valid": "the certificate of {host} is not valid yet: is a clock wrong?",
     "certificate_wrong_name": "the certificate shown for {host} belongs to another name",
-    "certificate_untrusted": "the certificate of {host} comes from an authority that this controller does not trust",
+    "certificate_untrusted": "the certificate of {host} comes from an authority that {judge} does not trust",
     "certificate_self_signed": "the certificate of {host} is signed by itself alone",
     "certificate_revoked": "the certificate of {host} has been revoked",
     "certificate_invalid": "the certificate of {host} is not valid{said}",
@@ -78,23 +78,10 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
     return _context(ca_file, Path(ca_file).stat().st_mtime_ns if ca_file else 0)
 
 
-@functools.lru_cache(maxsize=32)
-def _roots(ca_file: str | None, _: int) -> tuple[bytes, ...]:
-    paths = ssl.get_default_verify_paths()
-    where = ca_file or paths.cafile
-    if where is None and paths.capath:
-        # OpenSSL reads a folder of certificates one by one, when it meets them: nothing is loaded to ask for.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        for file in sorted(Path(paths.capath).glob("*.[0-9]")):
-            context.load_verify_locations(file)
-        return tuple(context.get_ca_certs(binary_form=True))
-    return tuple(_trust(where).get_ca_certs(binary_form=True))
-
-
-def trusted_roots(ca_file: str | None) -> tuple[bytes, ...] | Failed:
-    """The certificates (DER) that an ``OpenUrl`` trusts, for whoever asks it for us. Failed: ``ca_file_unreadable``."""
+def trusted_roots(ca_file: str) -> tuple[bytes, ...] | Failed:
+    """The certificates (DER) of a file, for an ``OpenUrl`` that somebody else asks. Failed: ``ca_file_unreadable``."""
     try:
-        return _roots(ca_file, Path(ca_file).stat().st_mtime_ns if ca_file else 0)
+        return tuple(_trust(ca_file).get_ca_certs(binary_form=True))
     except (OSError, ssl.SSLError) as error:
         return _unreadable(ca_file, error)
 
@@ -152,13 +139,18 @@ def reached(request: OpenUrl, status: int, location: str, seconds: float) -> Rea
     return Reached(seconds, status, f"it redirects to {location}" if redirected else "")
 
 
-def not_reached(request: OpenUrl, stage: Stage, code: str, said: str, seconds: float) -> NotReached:
-    """The answer with the sentence that belongs to this code; KeyError for a code that is none of ours."""
+def not_reached(
+    request: OpenUrl, stage: Stage, code: str, said: str, seconds: float, judge: str = "this controller"
+) -> NotReached:
+    """The answer with the sentence that belongs to this code; KeyError for a code that is none of ours.
+
+    ``judge`` is whose trust store the certificate was held against.
+    """
     url = httpcore.URL(request.url)
     host = url.host.decode("ascii")
     port = url.port or (443 if url.scheme == b"https" else 80)
     said = said if code == "http_5xx" or not said else f" ({said})"
-    reason = _REASONS[code].format(host=host, where=f"{host}:{port}", seconds=request.timeout, said=said)
+    reason = _REASONS[code].format(host=host, where=f"{host}:{port}", seconds=request.timeout, said=said, judge=judge)
     return NotReached(stage, code, reason, seconds)
 
 

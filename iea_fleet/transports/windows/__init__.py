@@ -17,7 +17,8 @@ A field is text in UTF-8 or bytes as they stand; numbers are decimal, truth is `
     stat path                                  remove_file path expected
     replace_file path content expected temporary aside private
     run_action program arguments stdin timeout reads
-    open_url url timeout roots                 (roots: the DER of each trusted certificate in base64, parted by blanks)
+    open_url url timeout roots                 (roots: the DER of each trusted certificate in base64, parted by blanks;
+                                               none: what Windows trusts)
     read_key path limit                        replace_key path content expected
     remove_key path expected
 

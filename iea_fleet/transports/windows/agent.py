@@ -138,7 +138,7 @@ class Agent:
         """A request as it is sent; Failed for one that is not."""
         if isinstance(request, RunAction) and (refused := unsafe(request)):
             return refused
-        roots = trusted_roots(request.ca_file) if isinstance(request, OpenUrl) else ()
+        roots = trusted_roots(request.ca_file) if isinstance(request, OpenUrl) and request.ca_file else ()
         return roots if isinstance(roots, Failed) else line(request, self._private_folder, roots)
 
     def _seconds(self, batch: Sequence[Request]) -> float:

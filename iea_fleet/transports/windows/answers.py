@@ -191,8 +191,9 @@ def _not_reached(request: Request, fields: _Fields) -> Answer:
     stage, code, detail = fields.text("stage"), fields.text("code"), fields.text("detail")
     if stage not in get_args(Stage):
         raise NonsenseError
+    judge = "this controller" if request.ca_file else "the workstation"
     try:
-        return not_reached(request, cast("Stage", stage), code, _short(detail), fields.number("seconds"))
+        return not_reached(request, cast("Stage", stage), code, _short(detail), fields.number("seconds"), judge)
     except KeyError as error:
         raise NonsenseError from error
 

@@ -54,7 +54,7 @@ def line(request: Request, private_folder: str, roots: Iterable[bytes] = ()) -> 
 
     What a replacement sets aside goes into ``private_folder``, or beside the file where that is another drive (Windows
     sets aside on the same one alone), under a name by which a later run knows it as left over. ``roots`` are the
-    certificates that an OpenUrl trusts, in DER.
+    certificates (DER) that an OpenUrl trusts; none means those that Windows trusts.
     """
     fields: dict[str, _Field]
     match request:
