@@ -52,7 +52,7 @@ class _Doctor:
         if not self.operation.stopped:
             self._walk(target, trail)
         taken = {step.name for step in trail.steps}
-        why = f"needs {trail.steps[-1].name}" if trail.steps else "interrupted before it was begun"
+        why = _why_no_further(trail)
         left = [Step(name, Finding.NOT_TRIED, why) for name in _expected(target) if name not in taken]
         steps = tuple(map(cleaned_step, (*trail.steps, *left)))
         offline = isinstance(trail.error, OfflineError)
@@ -75,7 +75,7 @@ class _Doctor:
         if trail.take("login", log_in):
             with sessions[0] as session:
                 knowledge = self.operation.knowledge(target)
-                Inside(session, target, self.operation.leases, knowledge, hands_off, trail).look()
+                Inside(session, target, self.operation.leases, knowledge, hands_off, trail).look(_inside(target))
 
     def _walk_without_secrets(self, target: Target, error: IeaFleetError, trail: Trail) -> None:
         """As far as nobody has to log in."""
@@ -95,6 +95,13 @@ class _Doctor:
         return f"nothing is written: the inventory holds this workstation ({hold.reason})" if hold else ""
 
 
+def _why_no_further(trail: Trail) -> str:
+    if not trail.steps:
+        return "interrupted before it was begun"
+    last = trail.steps[-1].name
+    return "the session had ended" if last in STEPS else f"needs {last.replace('_', ' ')}"
+
+
 def _without_secrets(target: Target) -> Target:
     connection = target.connection
     assert not isinstance(connection, GuidedConnection)
@@ -111,7 +118,12 @@ def _expected(target: Target) -> tuple[str, ...]:
             way_in = ("name", "port", *(("certificate",) if tls else ()), "first_word")
         case GuidedConnection():
             return (GUIDED,)
-    return (*way_in, "login", *STEPS)
+    return (*way_in, "login", *_inside(target))
+
+
+def _inside(target: Target) -> tuple[str, ...]:
+    windows = target.layout is not None and target.layout.os == "windows"
+    return ("powershell", *STEPS) if windows else STEPS
 
 
 def _way(target: Target) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,6 +42,7 @@ from iea_fleet.probes import version
 from iea_fleet.resources import Knowledge, Unobserved
 from iea_fleet.transports.base import Session
 from iea_fleet.transports.trail import Seen, Trail
+from iea_fleet.transports.windows.agent import Agent
 
 STEPS: Final = ("folders", "settings", "version", "run", "writing", "private", "room", "clock")
 """In this order: who holds the workstation is known before anything is written, whose we are before the judgement."""
@@ -66,15 +67,29 @@ class Inside:
     hands_off: str
     trail: Trail
     _scratch: FileStat | None = field(default=None, init=False)
+    _private_there: Answer | None = field(default=None, init=False)
     _ahead: float | None = field(default=None, init=False)
 
-    def look(self) -> None:
-        """Take all steps; a lost connection alone keeps one from being taken."""
-        for name in STEPS:
-            if isinstance(self.trail.error, TransportError):
-                return
+    def look(self, steps: Sequence[str]) -> None:
+        """Take these steps; a lost connection alone keeps one from being taken."""
+        for name in steps:
             look: Callable[[], Seen] = getattr(self, f"_{name}")
             self.trail.take(name, look)
+            if not isinstance(self.trail.error, TransportError):
+                continue
+            if name != "powershell" or self.target.connection.transport == "winrm":
+                return
+            # Over SSH files are read without PowerShell.
+            self.trail.error = None
+            self.hands_off = self.hands_off or "PowerShell, which writes there, does not do its work"
+
+    def _powershell(self) -> Seen:
+        """What the agent says of itself, for the price of one start of PowerShell."""
+        agent: Agent = self.session.agent  # type: ignore[attr-defined] # both sessions that speak to Windows have one
+        agent.carry_out((Stat(posixpath.dirname(self.target.files["private"])),), read_only=True)
+        about = agent.about
+        assert about is not None
+        return f"{about.powershell} in {about.language}, on {about.windows}"
 
     @property
     def _files(self) -> tuple[str, ...]:
@@ -130,12 +145,18 @@ class Inside:
         name = temporary_name(posixpath.basename(beside), secrets.token_hex(8))
         path = posixpath.join(posixpath.dirname(beside), name)
         begun = clock.now().timestamp()
-        made, about, removed = self.session.carry_out(
-            (ReplaceFile(path, _CONTENT, ABSENT, private=True), Stat(path), RemoveFile(path, digest(_CONTENT)))
+        made, about, self._private_there, removed = self.session.carry_out(
+            (
+                ReplaceFile(path, _CONTENT, ABSENT, private=True),
+                Stat(path),
+                Stat(self.target.files["private"]),
+                RemoveFile(path, digest(_CONTENT)),
+            )
         )
         middle = (begun + clock.now().timestamp()) / 2
         if not isinstance(made, Done):
-            return _bad("writing", made)
+            # Of the two names in play a person knows the folder.
+            return _told("writing", Finding.BAD, _why(made).replace(path, posixpath.dirname(path)), _code(made))
         if isinstance(about, FileStat):
             self._scratch, self._ahead = about, about.modified - middle
         if isinstance(removed, Failed):
@@ -149,8 +170,9 @@ class Inside:
         answers: dict[Stat, Answer] = dict(zip(asked, self.session.carry_out(asked), strict=True))
         found, parent = answers[asked[0]], answers[asked[1]]
         trouble = in_the_way(private, answers.get)
-        if trouble is None and self._scratch is not None and isinstance(found, FileStat):
-            trouble = strange_folder(private, self._scratch, found)
+        if trouble is None and self._scratch is not None and isinstance(self._private_there, FileStat):
+            # Seen in the same moment as the file that is certainly ours: SFTP on Windows tells no owners.
+            trouble = strange_folder(private, self._scratch, self._private_there)
         if trouble is not None:
             return _told("private", Finding.BAD, trouble.reason, trouble.reason_code)
         if isinstance(found, FileStat):
@@ -197,7 +219,11 @@ def _long(seconds: float) -> str:
 
 
 def _bad(name: str, answer: Answer) -> Step:
-    return _told(name, Finding.BAD, _why(answer), answer.reason_code if isinstance(answer, Failed) else "moved")
+    return _told(name, Finding.BAD, _why(answer), _code(answer))
+
+
+def _code(answer: Answer) -> str:
+    return answer.reason_code if isinstance(answer, Failed) else "moved"
 
 
 def _why(answer: Answer) -> str:
@@ -205,6 +231,8 @@ def _why(answer: Answer) -> str:
 
 
 def _told(name: str, finding: Finding, reason: str, code: str) -> Step:
-    """A step by a sentence that says what is wrong and, after a semicolon, what to do."""
-    seen, _, remedy = reason.partition("; ")
+    """A step by a sentence that says what is wrong and, after its last semicolon, what to do."""
+    seen, separator, remedy = reason.rpartition("; ")
+    if not separator:
+        seen, remedy = remedy, ""
     return Step(name, finding, seen, remedy.removeprefix("nothing was written: "), code)

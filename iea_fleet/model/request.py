@@ -55,9 +55,17 @@ def temporary_name(name: str, token: str) -> str:
 
 
 def is_leftover(found: str, name: str) -> bool:
-    """Whether a file is one that somebody who died had not renamed to ``name`` yet."""
-    token = found[-_TOKEN:]
-    return re.fullmatch(rf"[0-9a-f]{{{_TOKEN}}}", token) is not None and found == temporary_name(name, token)
+    """Whether a file is one that somebody who died had not renamed to ``name`` yet.
+
+    So is one that was to become such a file: there are some that are called so as long as they live.
+
+    >>> is_leftover(temporary_name(temporary_name("run.json", "0" * 16), "1" * 16), "run.json")
+    True
+    """
+    token, stem = found[-_TOKEN:], found[1 : -len(".iea-fleet-") - _TOKEN]
+    if re.fullmatch(rf"[0-9a-f]{{{_TOKEN}}}", token) is None:
+        return False
+    return found == temporary_name(name, token) or (found == temporary_name(stem, token) and is_leftover(stem, name))
 
 
 def is_temporary(found: str) -> bool:

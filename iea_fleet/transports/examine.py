@@ -15,7 +15,6 @@ from iea_fleet.errors import BrokenError, OfflineError, TransportError
 from iea_fleet.model.examination import Finding, Step
 from iea_fleet.transports.base import Reach
 from iea_fleet.transports.connection import Connection, check_host_key
-from iea_fleet.transports.examine_web import examine_web, first_line_of
 from iea_fleet.transports.fingerprint import describe
 from iea_fleet.transports.jump import JumpHosts, closed_at_once, no_banner
 from iea_fleet.transports.offline import why_offline
@@ -47,10 +46,11 @@ def examine(reach: Reach, jumps: JumpHosts, trail: Trail) -> bool:
     sock = _directly(reach, trail)
     if sock is None:
         return False
-    if reach.transport == "ssh":
-        return _examine_ssh(reach, Wire(sock), trail)
-    with sock:
-        return examine_web(reach, sock, lambda: _dial(reach), trail)
+    if reach.transport == "winrm":
+        from iea_fleet.transports.examine_web import examine_web  # noqa: PLC0415 - with pypsrp, 0.3 s
+
+        return examine_web(reach, Wire(sock), trail)
+    return _examine_ssh(reach, Wire(sock), trail)
 
 
 def _examine_ssh(reach: Reach, wire: Wire, trail: Trail) -> bool:
@@ -192,7 +192,7 @@ def _first_word(reach: Reach, wire: Wire) -> Seen:
         said = answer
     if said:
         hint = "another program listens on that port: correct the port of its connection"
-        raise BrokenError(f"{where} speaks no SSH: it says « {first_line_of(said)} »", hint, code="not_ssh")
+        raise BrokenError(f"{where} speaks no SSH: it says « {_first_line(said)} »", hint, code="not_ssh")
     raise no_banner(where) if time.monotonic() >= limit else closed_at_once(where)
 
 
@@ -200,6 +200,10 @@ def _version(said: bytes) -> str | None:
     lines = said.split(b"\n")[:-1]
     found = next((line for line in lines if line.startswith(b"SSH-")), None)
     return None if found is None else found.decode("utf-8", "replace").strip()
+
+
+def _first_line(said: bytes) -> str:
+    return said.decode("utf-8", "replace").strip().partition("\n")[0].strip()[:80]
 
 
 def _answers_http(wire: Wire) -> bytes:
