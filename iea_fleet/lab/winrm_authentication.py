@@ -7,7 +7,6 @@ stands between shows another one. Sealed messages have the form of MS-WSMV 2.2.9
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import hmac
 import os
@@ -29,6 +28,8 @@ _BOUNDARY: Final = b"--Encrypted Boundary"
 _OCTETS: Final = b"\tContent-Type: application/octet-stream\r\n"
 _LENGTH: Final = re.compile(rb"Length=(\d{1,9})\s*$", re.ASCII)
 _NTLM_USERS: Final = "NTLM_USER_FILE"
+# Beside its own errors pyspnego raises all of these for tokens that no client would send (found by hypothesis).
+_WRONG_TOKEN: Final = (SpnegoError, ValueError, LookupError, ArithmeticError, StopIteration, struct.error)
 
 SEALED_TYPE: Final = f'multipart/encrypted;protocol="{_SEALED}";boundary="Encrypted Boundary"'
 
@@ -39,20 +40,33 @@ class NotSealedError(Exception):
 
 @dataclass(slots=True)
 class Account:
-    """The one account of a workstation, and how often its password was tried and found wrong, in all connections."""
+    """The one account of a machine, and how often somebody tried to log in and was refused, over all connections.
 
+    There is no colon in ``user`` and ``password``.
+    """
+
+    machine: str
     user: str
     password: str
     attempts: int = 0
     refusals: int = 0
 
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """What may stand before the user and a backslash: nothing, or this machine."""
+        return "", ".", self.machine
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a request is let in; ``challenge`` is the header field WWW-Authenticate, where there is one."""
+    """Whether a request is let in; ``challenge`` is the header field WWW-Authenticate, where there is one.
+
+    ``why`` tells what was wrong with credentials.
+    """
 
     let_in: bool
     challenge: str = ""
+    why: str = ""
 
 
 class Login:
@@ -79,8 +93,7 @@ class Login:
         scheme, _, token = authorization.partition(" ")
         match scheme.lower():
             case "basic" if self._binding is not None:
-                let_in = self._knows_basic(token)
-                return Verdict(let_in, "" if let_in else self.offers)
+                return self._basic(token)
             case "negotiate":
                 return self._negotiate(token)
             case "" if self._context is not None and self._context.complete:
@@ -100,7 +113,7 @@ class Login:
         end = 4 + int(struct.unpack("<I", sealed[:4])[0])
         try:
             plain = self._context.unwrap_winrm(sealed[4:end], sealed[end:])
-        except (SpnegoError, ValueError, struct.error) as error:
+        except _WRONG_TOKEN as error:
             raise NotSealedError(str(error)) from error
         if len(plain) != int(length[1]):
             raise NotSealedError("not as long as it says")
@@ -114,13 +127,15 @@ class Login:
         parts = (about.encode(), _OCTETS + struct.pack("<I", len(head)) + head + sealed)
         return b"".join(_BOUNDARY + b"\r\n" + part for part in parts) + _BOUNDARY + b"--\r\n"
 
-    def _knows_basic(self, token: str) -> bool:
+    def _basic(self, token: str) -> Verdict:
         try:
-            user, _, password = base64.b64decode(token, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return False
+            name, _, password = base64.b64decode(token, validate=True).decode().partition(":")
+        except ValueError:
+            return Verdict(let_in=False, challenge=self.offers, why="what it says is not Basic")
+        domain, _, user = name.lower().rpartition("\\")
+        mine = user == self._account.user.lower() and domain in (known.lower() for known in self._account.domains)
         same = hmac.compare_digest(password.encode(), self._account.password.encode())
-        return self._counted(let_in=same and user.lower() == self._account.user.lower() and not self._revoked)
+        return self._counted("" if mine and same and not self._revoked else "another user or password")
 
     def _negotiate(self, token: str) -> Verdict:
         if self._context is None or self._context.complete:
@@ -128,17 +143,14 @@ class Login:
         try:
             with _ntlm_users(self._account, known=not self._revoked):
                 answer = self._context.step(base64.b64decode(token, validate=True)) or b""
-        except (SpnegoError, ValueError, struct.error) as error:
-            del error
+        except _WRONG_TOKEN as error:
             self._context = None
-            if self._challenged:
-                self._counted(let_in=False)
-            return Verdict(let_in=False, challenge=self.offers)
-        value = f"Negotiate {base64.b64encode(answer).decode()}" if answer else ""
+            return self._counted(str(error)) if self._challenged else Verdict(let_in=False, challenge=self.offers)
+        challenge = f"Negotiate {base64.b64encode(answer).decode()}" if answer else ""
         if self._context.complete:
-            return Verdict(self._counted(let_in=True), value)
+            return self._counted("", challenge)
         self._challenged = True
-        return Verdict(let_in=False, challenge=value or self.offers)
+        return Verdict(let_in=False, challenge=challenge or self.offers)
 
     def _fresh_context(self) -> spnego.ContextProxy:
         bindings = None
@@ -149,10 +161,13 @@ class Login:
                 protocol="negotiate", channel_bindings=bindings, options=spnego.NegotiateOptions.use_negotiate
             )
 
-    def _counted(self, *, let_in: bool) -> bool:
+    def _counted(self, why_not: str, challenge: str = "") -> Verdict:
+        """The verdict on a password that was tried."""
         self._account.attempts += 1
-        self._account.refusals += not let_in
-        return let_in
+        if not why_not:
+            return Verdict(let_in=True, challenge=challenge)
+        self._account.refusals += 1
+        return Verdict(let_in=False, challenge=self.offers, why=why_not)
 
 
 @contextlib.contextmanager
@@ -162,7 +177,7 @@ def _ntlm_users(account: Account, *, known: bool) -> Iterator[None]:
     Each workstation has its own, under the same name, so each step gets its own file; all of them run in one thread.
     """
     with tempfile.NamedTemporaryFile("w", prefix="iea-fleet-lab-", encoding="utf-8") as file:
-        lines = [f"{domain}:{account.user}:{account.password}\n" for domain in ("", ".")]
+        lines = [f"{domain}:{account.user}:{account.password}\n" for domain in account.domains]
         file.write("".join(lines) if known else "")
         file.flush()
         before = os.environ.get(_NTLM_USERS)

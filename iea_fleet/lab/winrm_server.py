@@ -50,7 +50,7 @@ class WinrmWorkstation:
     ) -> None:
         self.workstation = workstation
         self.tls = tls
-        self.account = Account(user, password)
+        self.account = Account(workstation.name, user, password)
         self.shells = Shells(PowerShell(workstation, outside), workstation.faults, user)
         self._password = password
         self._authority = authority

@@ -42,7 +42,7 @@ _IDLE = 7200.0
 _CMD_LIMIT = 8191
 _PROCESS_LIMIT = 32_767
 _PIECE = 32_720
-_AROUND = 2048
+_AROUND = 4096
 
 
 class Caller(Protocol):

@@ -116,9 +116,8 @@ class Visit:
         refused = _refused(head)
         if refused is not None:
             return refused
-        size = int(head.fields["content-length"])
         async with asyncio.timeout(_PATIENCE):
-            body = await reader.readexactly(size)
+            body = await reader.readexactly(int(head.fields["content-length"]))
         if "proxy-in-the-way" in self.faults:
             fields = {"Proxy-Authenticate": 'Basic realm="proxy"', "Via": "1.1 proxy"}
             return HttpAnswer(407, _PROXY_PAGE, "text/html; charset=utf-8", fields)
@@ -126,12 +125,15 @@ class Visit:
         fields = {"WWW-Authenticate": verdict.challenge} if verdict.challenge else {}
         if not verdict.let_in:
             self._known = False
+            if verdict.why:
+                # A client may have chosen the words: they stay on one line.
+                self.note(f"a client was not let in: {' '.join(verdict.why.split())}")
             return _kept(401, fields=fields)
         if not self._known:
             self.note("a client came in")
             self._known = True
         if not body:
-            return _kept(413 if size else 200, fields=fields)
+            return _kept(200, fields=fields)
         return await self._exchange(head.fields.get("content-type", ""), body, fields)
 
     async def _exchange(self, content_type: str, body: bytes, fields: Mapping[str, str]) -> HttpAnswer:

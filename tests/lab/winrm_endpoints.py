@@ -13,6 +13,8 @@ from typing import TypeVar
 
 import trustme
 import yaml
+from pypsrp.client import Client
+from winrm.protocol import Protocol
 
 from iea_fleet.lab.faults import Fault
 from iea_fleet.lab.iea_servers import client_tls
@@ -35,14 +37,13 @@ class Endpoints:
 
     folder: Path
     loop: asyncio.AbstractEventLoop
+    closing: contextlib.ExitStack
     all: list[WinrmWorkstation] = field(default_factory=list)
 
     @property
     def ca(self) -> str:
         """Where the authority's certificate is."""
-        path = self.folder / "ca.pem"
-        path.write_bytes(AUTHORITY.cert_pem.bytes())
-        return str(path)
+        return str(self.folder / "ca.pem")
 
     def add(self, *, tls: bool = True, password: str = PASSWORD, name: str = "toul-01") -> WinrmWorkstation:
         """Start another one."""
@@ -66,15 +67,37 @@ class Endpoints:
         self.do(lambda: one.spoil(Fault.parse(fault)))
 
 
+def pypsrp_client(lab: Endpoints, one: WinrmWorkstation, auth: str, encryption: str = "auto", **more: object) -> Client:
+    known = {"username": USER, "password": PASSWORD, "no_proxy": True, **more}
+    trust = lab.ca if one.tls else True
+    return Client(
+        "127.0.0.1", port=one.port, ssl=one.tls, auth=auth, encryption=encryption, cert_validation=trust, **known
+    )
+
+
+def pywinrm_client(lab: Endpoints, one: WinrmWorkstation, password: str = PASSWORD, auth: str = "ntlm") -> Protocol:
+    scheme = "https" if one.tls else "http"
+    return Protocol(
+        f"{scheme}://127.0.0.1:{one.port}/wsman",
+        transport=auth,
+        username=USER,
+        password=password,
+        ca_trust_path=lab.ca,
+        proxy=None,
+    )
+
+
 @contextlib.contextmanager
 def endpoints(folder: Path) -> Iterator[Endpoints]:
     """None yet; closed at the end."""
+    (folder / "ca.pem").write_bytes(AUTHORITY.cert_pem.bytes())
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    running = Endpoints(folder, loop)
+    running = Endpoints(folder, loop, contextlib.ExitStack())
     try:
-        yield running
+        with running.closing:
+            yield running
     finally:
         for one in running.all:
             running.do(one.close)
