@@ -89,7 +89,7 @@ class Inside:
         agent.carry_out((Stat(posixpath.dirname(self.target.files["private"])),), read_only=True)
         about = agent.about
         assert about is not None
-        return f"{about.powershell} in {about.language}, on {about.windows}"
+        return f"PowerShell {about.powershell}, {about.language}, on Windows {about.windows}"
 
     @property
     def _files(self) -> tuple[str, ...]:

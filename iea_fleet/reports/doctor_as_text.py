@@ -31,6 +31,7 @@ _VERDICTS: Final[Mapping[Verdict, tuple[str, Look]]] = {
 }
 _TITLES: Final = {
     "jump": "jump host",
+    "powershell": "PowerShell",
     "run": "run.json",
     "private": "private folder",
     "room": "free space",
