@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "drift": "Compare with the files; exit 3 when something differs.",
     "status": "The matrix: settings, servers, tray state, version.",
     "doctor": "Find out why a workstation does not answer, step by step.",
+    "windows-check": "Try on a real Windows workstation all that apply does there.",
     "rollback": "Put back what a run replaced.",
     "leases": "See which runs hold workstations; break a dead one's.",
     "trust": "See and accept the host keys of workstations.",
@@ -44,7 +45,7 @@ class LazyGroup(TyperGroup):
         name, stub, rest = super().resolve_command(ctx, args)
         if name is None:
             return name, stub, rest
-        module = importlib.import_module(f"iea_fleet.cli.{name}")
+        module = importlib.import_module(f"iea_fleet.cli.{name.replace('-', '_')}")
         return name, typer.main.get_command(module.app), rest
 
 

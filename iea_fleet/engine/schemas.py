@@ -16,6 +16,7 @@ from iea_fleet.reports.accounts_as_json import accounts_schema
 from iea_fleet.reports.doctor_as_json import doctor_schema
 from iea_fleet.reports.leases_as_json import leases_schema
 from iea_fleet.reports.secrets_as_json import secrets_schema
+from iea_fleet.reports.windows_check_as_json import windows_check_schema
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # In the regular expressions of editors \w means ASCII letters alone. Names here may hold accents, so the schemas
@@ -64,6 +65,7 @@ DOCUMENTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "accounts.json": accounts_schema,
     "secrets.json": secrets_schema,
     "doctor.json": doctor_schema,
+    "windows-check.json": windows_check_schema,
     "plan.json": plan_as_json.schema,
 }
 """What makes each schema; written once."""

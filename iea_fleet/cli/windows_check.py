@@ -1,0 +1,84 @@
+"""``iea-fleet windows-check``: whether a real Windows workstation does what it has to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from iea_fleet.cli.options import DebugOption, InventoryArgument, LimitOption, StateOption, options
+
+
+class CheckFormat(StrEnum):
+    """How a check is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(name="windows-check")
+def windows_check(
+    inventory: InventoryArgument,
+    limit: LimitOption = None,
+    form: Annotated[CheckFormat, typer.Option("--format", help="text for people, json for programs.")] = (
+        CheckFormat.TEXT
+    ),
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", metavar="FILE", help="Also write what was said, redacted; for one workstation."),
+    ] = None,
+    keep_names: Annotated[
+        bool, typer.Option("--keep-names", help="Leave names of workstation, account and servers in that file.")
+    ] = False,
+    replay: Annotated[
+        Path | None,
+        typer.Option("--replay", metavar="FILE", help="Show a recorded check again, without any connection."),
+    ] = None,
+    debug: DebugOption = False,
+    state_dir: StateOption = None,
+) -> None:
+    """Try on a real Windows workstation all that apply does there, with scratch files alone, and say what it proves.
+
+    IEA's own files are read and never written. The private folder is made where it is not there, and stays.
+    Exit code: 0 all as expected, 1 something was not, 4 out of reach, or held by another run.
+    """
+    from iea_fleet.cli.output import complain, console, print_json
+    from iea_fleet.cli.visit import operation
+    from iea_fleet.engine import windows_check as engine
+    from iea_fleet.engine import windows_record
+    from iea_fleet.errors import UsageError
+    from iea_fleet.reports.windows_check_as_json import checks_document
+    from iea_fleet.reports.windows_check_as_text import check_text
+
+    interrupted = False
+    if replay is not None:
+        if record is not None or limit:
+            raise UsageError("a recorded check is shown by itself", "leave --limit and --record out")
+        checks = [windows_record.replayed(windows_record.read(replay))]
+    else:
+        with operation(options(inventory, None, limit, state_dir, 1, debug), "status") as opened:
+            engine.refuse_others(opened.targets)
+            if record is not None and len(opened.targets) != 1:
+                raise UsageError("one workstation is recorded at a time", "name it with --limit")
+            reaches = opened.reaches(opened.targets)
+            checks = []
+            for target in opened.targets:
+                complain(f"{target.name}: checking; this takes about a minute")
+                taken = engine.check(target, reaches[target.name], opened.leases, lambda: opened.stopped)
+                checks.append(taken.check)
+                if record is not None:
+                    windows_record.write(record, taken, target, keep_names=keep_names)
+                    complain(f"recorded in {record}; read it before you pass it on")
+            interrupted = opened.stopped
+    if form is CheckFormat.JSON:
+        print_json(checks_document(checks))
+    else:
+        for check in checks:
+            console().print(check_text(check))
+    codes = {check.exit_code for check in checks}
+    raise typer.Exit(130 if interrupted else next((code for code in (1, 4) if code in codes), 0))
