@@ -47,8 +47,8 @@ PASSWORD_REFUSED: Final[Meaning] = (
 ACCOUNT_EXPIRED: Final[Meaning] = (
     NotLetInError,
     "account_expired",
-    "the password or the account of {user} has expired{said}",
-    "renew it in the domain; the password was not sent to {name}",
+    "{name} does not let {user} in: the password or the account has expired{said}",
+    "renew it in the domain, then correct the secret",
 )
 NO_TICKET: Final[Meaning] = (
     NotLetInError,
@@ -206,7 +206,7 @@ _NO_POWERSHELL: Final[Meaning] = (
 STILL_RUNNING: Final = 2150858793
 """The fault of an operation that did not come to its end within OperationTimeout (ERROR_WSMAN_OPERATION_TIMEDOUT)."""
 
-_FAULTS: Final[Mapping[int, Meaning]] = {
+FAULTS: Final[Mapping[int, Meaning]] = {
     # wsmerror.h and winerror.h of the Windows SDK
     STILL_RUNNING: (
         BrokenError,
@@ -245,7 +245,7 @@ def told(meaning: Meaning, name: str, user: str = "", said: str = "") -> Transpo
 def in_our_words(error: BaseException, name: str, user: str = "") -> TransportError:
     """The ``TransportError`` for what a library raised about the workstation ``name``."""
     if isinstance(error, pypsrp_errors.WSManFaultError) and len(error.args) > 2:
-        meaning = _FAULTS.get(error.code)
+        meaning = FAULTS.get(error.code)
         if meaning is None:
             sentence = "{name} refuses what it was asked over WinRM{said}"
             meaning = (BrokenError, "winrm_fault", sentence, "look at the log of the WinRM service there")

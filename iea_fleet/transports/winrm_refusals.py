@@ -21,7 +21,7 @@ _PROXY: Final[Meaning] = (
     "a proxy or a portal answers in place of {name}{said}",
     "let this machine reach the port of {name} without it; a proxy is never used for WinRM",
 )
-_CERTIFICATES: Final[Mapping[int, tuple[str, str]]] = {
+CERTIFICATES: Final[Mapping[int, tuple[str, str]]] = {
     # X509_V_ERR_… of OpenSSL's x509_vfy.h
     9: ("certificate_not_yet_valid", "the certificate of {name} is not valid yet"),
     10: ("certificate_expired", "the certificate of {name} has expired"),
@@ -52,7 +52,7 @@ def silent(name: str, *, deadline: bool) -> BrokenError:
 def certificate_refused(error: ssl.SSLCertVerificationError, name: str, shown: str) -> NotLetInError:
     """The error for a certificate that does not hold; ``shown`` is its fingerprint, "" where it could not be had."""
     default = ("certificate_invalid", f"the certificate of {{name}} is not valid ({error.verify_message})")
-    code, sentence = _CERTIFICATES.get(error.verify_code, default)
+    code, sentence = CERTIFICATES.get(error.verify_code, default)
     pin = f"connection: {{certificate: '{shown}'}}" if shown else "connection: {certificate: 'sha256:…'}"
     hint = f"compare it at the machine and write {pin} for it, or name its authority as ca_file"
     if code in ("certificate_expired", "certificate_not_yet_valid"):
@@ -73,16 +73,17 @@ def certificate_changed(name: str, shown: str) -> NotLetInError:
     )
 
 
-def tls_failed(error: ssl.SSLError, name: str) -> BrokenError:
-    """The error for a TLS handshake that came to nothing, of the certificate apart."""
-    if error.reason in _PLAIN:
+def tls_failed(error: Exception, name: str) -> BrokenError:
+    """The error for a TLS handshake that came to nothing; any but one of TLS: what answers is known to speak HTTP."""
+    reason = getattr(error, "reason", None)
+    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError) or reason in _PLAIN:
         return BrokenError(
             f"{name} speaks no TLS on this port",
             "write port: 5986, or tls: false for its port 5985, where messages are sealed by the login",
             code="http_on_https_port",
         )
     return BrokenError(
-        f"{name} ends the TLS handshake ({error.reason or 'without a word'})",
+        f"{name} ends the TLS handshake ({reason or 'without a word'})",
         "look at the certificate of its HTTPS listener (winrm enumerate winrm/config/listener) and allow TLS 1.2",
         code="tls_refused",
     )

@@ -29,10 +29,10 @@ from iea_fleet.transports.wire import Wire
 _LARGEST_BODY: Final = 4 * 1024 * 1024
 """Bytes of one answer that are believed: many times the largest envelope we ask for."""
 
-_LOOK_SECONDS: Final = 5.0
-"""How long a second connection may take that only looks at a certificate."""
+_LOOK_SECONDS: Final = 3.0
+"""How long a second connection may take that only looks at what answers."""
 
-_NOTHING_SHOWN: Final[tuple[type[Exception], ...]] = (*WIRE_ERRORS, TransportError)
+_NOTHING_SEEN: Final[tuple[type[Exception], ...]] = (*WIRE_ERRORS, TransportError)
 _Result = TypeVar("_Result")
 
 
@@ -82,11 +82,10 @@ class Http:
             self.certificate = self._stream.start_tls(context, self._reach.address)
         except ssl.SSLCertVerificationError as error:
             raise certificate_refused(error, name, self._shown()) from error
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError) as error:
-            raise in_our_words(error, name) from error
-        except ssl.SSLError as error:
-            raise tls_failed(error, name) from error
         except WIRE_ERRORS as error:
+            refused = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
+            if refused or self._speaks_http():
+                raise tls_failed(error, name) from error
             raise self._why(error) from error
         pinned = self._reach.certificate
         shown = fingerprint(self.certificate)
@@ -103,8 +102,11 @@ class Http:
             self._connection.request("POST", "/wsman", body, dict(sent))
             response = self._connection.getresponse()
             content = response.read(_LARGEST_BODY + 1)
+            if response.length and len(content) <= _LARGEST_BODY:
+                raise http.client.IncompleteRead(b"", response.length)
         except WIRE_ERRORS as error:
-            if first and not self._reach.tls and (shown := self._shown()):
+            in_the_clear = first and not self._reach.tls and not isinstance(error, TimeoutError)
+            if in_the_clear and (shown := self._shown()):
                 raise https_on_http_port(self._reach.workstation, shown) from error
             raise self._why(error) from error
         if len(content) > _LARGEST_BODY:
@@ -136,14 +138,28 @@ class Http:
 
     def _shown(self) -> str:
         """The fingerprint of the certificate that a new connection shows, "" when it speaks no TLS. Sends nothing."""
+        shown = self._look(lambda stream: stream.start_tls(_without_judgement(), self._reach.address))
+        return fingerprint(shown) if shown else ""
+
+    def _speaks_http(self) -> bool:
+        """Whether a new connection answers in plain HTTP to a question that tells nothing."""
+
+        def ask(stream: _Stream) -> bytes:
+            stream.sendall(b"OPTIONS * HTTP/1.0\r\n\r\n")
+            return stream.read(5)
+
+        return self._look(ask) == b"HTTP/"
+
+    def _look(self, step: Callable[[_Stream], bytes]) -> bytes:
+        """What a new connection gives at once, on which nobody logs in; nothing when it gives none."""
         try:
-            seconds = self.seconds_left(_LOOK_SECONDS)
+            seconds = self.seconds_left(min(_LOOK_SECONDS, self._reach.timeout))
             with socket.create_connection((self._reach.address, self._reach.port), seconds) as sock:
                 stream = _Stream(Wire(sock))
                 stream.limit = time.monotonic() + seconds
-                return fingerprint(stream.start_tls(_without_judgement(), self._reach.address))
-        except _NOTHING_SHOWN:
-            return ""
+                return step(stream)
+        except _NOTHING_SEEN:
+            return b""
 
 
 def fingerprint(certificate: bytes) -> str:
