@@ -89,6 +89,9 @@ _MEANINGS: Final = {
     ),
 }
 
+AGENT_FAULTS: Final = frozenset(_MEANINGS)
+"""The codes of what goes wrong with PowerShell or the agent alone: the session can be of use after it."""
+
 
 class Agent:
     """Carries out batches on one workstation by starting PowerShell once for each.
@@ -118,7 +121,7 @@ class Agent:
         return self.ask(batch, read_only=read_only)
 
     def ask(self, batch: Sequence[Request], *, read_only: bool) -> list[Answer]:
-        """The same without a look at the batch: with ``read_only`` the agent itself refuses to write (``read_only``)."""
+        """The same without a look at the batch: with ``read_only`` the agent itself refuses to write."""
         lines = [self._line(request) for request in batch]
         asked = [request for request, each in zip(batch, lines, strict=True) if isinstance(each, bytes)]
         if not asked:
