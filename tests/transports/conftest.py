@@ -30,6 +30,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def far() -> Callable[[Path], str]:
+    """How a path here is called on the workstation."""
+    return str
+
+
+@pytest.fixture
+def hello() -> tuple[tuple[str, ...], bytes]:
+    """A program of the workstation, and what it prints."""
+    return ("echo", "hello"), b"hello"
+
+
+@pytest.fixture
 def opened(sshd: Sshd) -> Iterator[Callable[..., SshSession]]:
     """Opens sessions on the plain server; ``server`` names another one, all else goes into the ``Reach``."""
     with contextlib.ExitStack() as stack:

@@ -19,131 +19,147 @@ from iea_fleet.model.request import (
     FolderListing,
     ListFolder,
     MakeFolder,
+    MeasureRoom,
     Moved,
     NotTried,
     Ran,
     ReadFile,
     RemoveFile,
     ReplaceFile,
+    Room,
     RunAction,
     Stat,
     digest,
 )
 from iea_fleet.transports.base import Session
 
+Far = Callable[[Path], str]
+Hello = tuple[tuple[str, ...], bytes]
 CRLF = b"\xef\xbb\xbf# r\xe9glages\r\nconnexion.securisee=non\r\n\x00\xff"
 
 
 class TransportContract:
-    """Needs the fixtures ``session`` (one that writes), ``opened`` (opens more) and ``folder`` (where both look)."""
+    """Needs the fixtures ``session`` (one that writes), ``opened`` (opens more) and ``folder`` (where both look).
 
-    def test_reads_bytes_as_they_stand(self, session: Session, folder: Path) -> None:
+    ``far`` says how a path here is called over there, ``hello`` is a program there and what it prints.
+    """
+
+    def test_reads_bytes_as_they_stand(self, session: Session, folder: Path, far: Far) -> None:
         (folder / "é à.properties").write_bytes(CRLF)
         (folder / "empty").write_bytes(b"")
-        answers = session.carry_out([ReadFile(str(folder / "é à.properties")), ReadFile(str(folder / "empty"))])
+        answers = session.carry_out([ReadFile(far(folder / "é à.properties")), ReadFile(far(folder / "empty"))])
         assert answers == [FileContent.of(CRLF), FileContent.of(b"")]
 
-    def test_absent_is_absent_and_nothing_else(self, session: Session, folder: Path) -> None:
-        missing = str(folder / "missing")
+    def test_absent_is_absent_and_nothing_else(self, session: Session, folder: Path, far: Far) -> None:
+        missing = far(folder / "missing")
         asked = [ReadFile(missing), ListFolder(missing), Stat(missing), ReadFile(f"{missing}/deeper")]
         assert session.carry_out(asked) == [Absent()] * 4
 
     @pytest.mark.parametrize("size", [32767, 32768, 32769, 65535, 65536, 65537, 3_000_000])
-    def test_reads_and_replaces_files_of_any_size(self, session: Session, folder: Path, size: int) -> None:
+    def test_reads_and_replaces_files_of_any_size(self, session: Session, folder: Path, far: Far, size: int) -> None:
         content = os.urandom(size)
         file = folder / "big"
         file.write_bytes(content)
-        assert session.carry_out([ReadFile(str(file))]) == [FileContent.of(content)]
+        assert session.carry_out([ReadFile(far(file))]) == [FileContent.of(content)]
         other = os.urandom(size)
-        assert session.carry_out([ReplaceFile(str(file), other, digest(content))]) == [Done(digest(other))]
+        assert session.carry_out([ReplaceFile(far(file), other, digest(content))]) == [Done(digest(other))]
         assert file.read_bytes() == other
 
-    def test_the_limit_is_the_last_size_that_is_read(self, session: Session, folder: Path) -> None:
+    def test_the_limit_is_the_last_size_that_is_read(self, session: Session, folder: Path, far: Far) -> None:
         (folder / "file").write_bytes(b"12345678")
-        at, beyond = session.carry_out([ReadFile(str(folder / "file"), 8), ReadFile(str(folder / "file"), 7)])
+        at, beyond = session.carry_out([ReadFile(far(folder / "file"), 8), ReadFile(far(folder / "file"), 7)])
         assert at == FileContent.of(b"12345678")
         assert isinstance(beyond, Failed)
         assert beyond.reason_code == "too_large"
 
-    def test_a_folder_is_no_file_and_a_file_no_folder(self, session: Session, folder: Path) -> None:
+    def test_a_folder_is_no_file_and_a_file_no_folder(self, session: Session, folder: Path, far: Far) -> None:
         (folder / "file").write_bytes(b"")
-        as_file, as_folder = session.carry_out([ReadFile(str(folder)), ListFolder(str(folder / "file"))])
+        as_file, as_folder = session.carry_out([ReadFile(far(folder)), ListFolder(far(folder / "file"))])
         assert isinstance(as_file, Failed)
         assert as_file.reason_code == "is_folder"
         assert isinstance(as_folder, Failed)
         assert as_folder.reason_code == "not_a_folder"
 
-    def test_lists_names_sorted_however_many(self, session: Session, folder: Path) -> None:
+    def test_lists_names_sorted_however_many(self, session: Session, folder: Path, far: Far) -> None:
         names = sorted(f"n{number:04}" for number in range(700))
         for name in names:
             (folder / name).touch()
-        assert session.carry_out([ListFolder(str(folder))]) == [FolderListing(tuple(names))]
+        assert session.carry_out([ListFolder(far(folder))]) == [FolderListing(tuple(names))]
         (folder / "inner").mkdir()
-        assert session.carry_out([ListFolder(str(folder / "inner"))]) == [FolderListing(())]
+        assert session.carry_out([ListFolder(far(folder / "inner"))]) == [FolderListing(())]
 
-    def test_stat_says_what_a_path_is(self, session: Session, folder: Path) -> None:
+    def test_stat_says_what_a_path_is(self, session: Session, folder: Path, far: Far) -> None:
         file = folder / "file"
         file.write_bytes(b"123")
         os.utime(file, (1_700_000_000, 1_700_000_000))
-        of_file, of_folder = session.carry_out([Stat(str(file)), Stat(str(folder))])
+        of_file, of_folder = session.carry_out([Stat(far(file)), Stat(far(folder))])
         assert isinstance(of_file, FileStat)
         assert (of_file.kind, of_file.size, of_file.modified) == ("file", 3, 1_700_000_000)
         assert isinstance(of_folder, FileStat)
         assert of_folder.kind == "folder"
 
-    def test_a_new_file_only_where_none_is(self, session: Session, folder: Path) -> None:
+    def test_room_is_what_is_left_on_the_disk(self, session: Session, folder: Path, far: Far) -> None:
+        room, none = session.carry_out([MeasureRoom(far(folder)), MeasureRoom(far(folder / "missing"))])
+        disk = os.statvfs(folder)
+        assert isinstance(room, Room)
+        assert room.free == pytest.approx(disk.f_bavail * disk.f_frsize, rel=0.2)
+        assert none == Absent()
+
+    def test_a_new_file_only_where_none_is(self, session: Session, folder: Path, far: Far) -> None:
         file = folder / "new"
-        assert session.carry_out([ReplaceFile(str(file), CRLF, ABSENT)]) == [Done(digest(CRLF))]
-        assert session.carry_out([ReplaceFile(str(file), b"x", ABSENT)]) == [Moved(digest(CRLF))]
+        assert session.carry_out([ReplaceFile(far(file), CRLF, ABSENT)]) == [Done(digest(CRLF))]
+        assert session.carry_out([ReplaceFile(far(file), b"x", ABSENT)]) == [Moved(digest(CRLF))]
         assert file.read_bytes() == CRLF
         assert [each.name for each in folder.iterdir()] == ["new"]
 
-    def test_what_moved_since_is_left_alone(self, session: Session, folder: Path) -> None:
+    def test_what_moved_since_is_left_alone(self, session: Session, folder: Path, far: Far) -> None:
         file = folder / "file"
         file.write_bytes(b"by hand")
-        assert session.carry_out([ReplaceFile(str(file), b"x", digest(b"old"))]) == [Moved(digest(b"by hand"))]
-        assert session.carry_out([RemoveFile(str(file), digest(b"old"))]) == [Moved(digest(b"by hand"))]
-        gone = str(folder / "gone")
+        assert session.carry_out([ReplaceFile(far(file), b"x", digest(b"old"))]) == [Moved(digest(b"by hand"))]
+        assert session.carry_out([RemoveFile(far(file), digest(b"old"))]) == [Moved(digest(b"by hand"))]
+        gone = far(folder / "gone")
         assert session.carry_out([ReplaceFile(gone, b"x", digest(b"old"))]) == [Moved(ABSENT)]
         assert session.carry_out([RemoveFile(gone, digest(b"old"))]) == [Moved(ABSENT)]
         assert file.read_bytes() == b"by hand"
         assert [each.name for each in folder.iterdir()] == ["file"]
 
-    def test_removes_the_expected_file(self, session: Session, folder: Path) -> None:
+    def test_removes_the_expected_file(self, session: Session, folder: Path, far: Far) -> None:
         (folder / "file").write_bytes(b"old")
-        assert session.carry_out([RemoveFile(str(folder / "file"), digest(b"old"))]) == [Done(ABSENT)]
-        assert session.carry_out([RemoveFile(str(folder / "file"), ABSENT)]) == [Done(ABSENT)]
+        assert session.carry_out([RemoveFile(far(folder / "file"), digest(b"old"))]) == [Done(ABSENT)]
+        assert session.carry_out([RemoveFile(far(folder / "file"), ABSENT)]) == [Done(ABSENT)]
         assert not list(folder.iterdir())
 
-    def test_replacements_travel_together_and_stop_together(self, session: Session, folder: Path) -> None:
+    def test_replacements_travel_together_and_stop_together(self, session: Session, folder: Path, far: Far) -> None:
         for name in "abc":
             (folder / name).write_bytes(b"old")
-        wanted = [ReplaceFile(str(folder / name), b"new", digest(b"old")) for name in "abc"]
+        wanted = [ReplaceFile(far(folder / name), b"new", digest(b"old")) for name in "abc"]
         (folder / "b").write_bytes(b"by hand")
-        answers = session.carry_out([*wanted, ReadFile(str(folder / "a")), MakeFolder(str(folder / "d"))])
+        answers = session.carry_out([*wanted, ReadFile(far(folder / "a")), MakeFolder(far(folder / "d"))])
         assert answers == [NotTried(), Moved(digest(b"by hand")), NotTried(), FileContent.of(b"old"), NotTried()]
         (folder / "b").write_bytes(b"old")
         assert session.carry_out(wanted) == [Done(digest(b"new"))] * 3
         assert {each.read_bytes() for each in folder.iterdir()} == {b"new"}
 
-    def test_the_same_file_twice_in_a_batch_is_replaced_in_order(self, session: Session, folder: Path) -> None:
-        file = str(folder / "file")
+    def test_the_same_file_twice_in_a_batch_is_replaced_in_order(
+        self, session: Session, folder: Path, far: Far
+    ) -> None:
+        file = far(folder / "file")
         first, second = ReplaceFile(file, b"1", ABSENT), ReplaceFile(file, b"2", digest(b"1"))
         assert session.carry_out([first, second]) == [Done(digest(b"1")), Done(digest(b"2"))]
         assert (folder / "file").read_bytes() == b"2"
 
-    def test_a_batch_is_carried_out_in_order(self, session: Session, folder: Path) -> None:
+    def test_a_batch_is_carried_out_in_order(self, session: Session, folder: Path, far: Far) -> None:
         inner = folder / "inner"
         answers = session.carry_out(
             [
-                Stat(str(inner)),
-                MakeFolder(str(inner)),
-                ReplaceFile(str(inner / "file"), b"1", ABSENT),
-                ReadFile(str(inner / "file")),
-                RemoveFile(str(inner / "file"), digest(b"1")),
-                ListFolder(str(inner)),
-                MakeFolder(str(inner)),
-                RemoveFile(str(inner / "file"), ABSENT),
+                Stat(far(inner)),
+                MakeFolder(far(inner)),
+                ReplaceFile(far(inner / "file"), b"1", ABSENT),
+                ReadFile(far(inner / "file")),
+                RemoveFile(far(inner / "file"), digest(b"1")),
+                ListFolder(far(inner)),
+                MakeFolder(far(inner)),
+                RemoveFile(far(inner / "file"), ABSENT),
             ]
         )
         one = digest(b"1")
@@ -159,8 +175,10 @@ class TransportContract:
         ]
         assert answers == done
 
-    def test_a_session_that_reads_refuses_every_change(self, opened: Callable[..., Session], folder: Path) -> None:
-        file = str(folder / "file")
+    def test_a_session_that_reads_refuses_every_change(
+        self, opened: Callable[..., Session], folder: Path, far: Far, hello: Hello
+    ) -> None:
+        file = far(folder / "file")
         session = opened(read_only=True)
         for change in (
             ReplaceFile(file, b"1", ABSENT),
@@ -171,23 +189,24 @@ class TransportContract:
             with pytest.raises(PermissionError, match=type(change).__name__):
                 session.carry_out([Stat(file), change])
         assert session.carry_out([Stat(file)]) == [Absent()]
-        (ran,) = session.carry_out([RunAction(("echo", "hello"), reads=True)])
+        program, printed = hello
+        (ran,) = session.carry_out([RunAction(program, reads=True)])
         assert isinstance(ran, Ran)
-        assert (ran.exit_code, ran.stdout.strip()) == (0, b"hello")
+        assert (ran.exit_code, ran.stdout.strip()) == (0, printed)
 
-    def test_a_folder_in_place_of_a_file_is_never_replaced(self, session: Session, folder: Path) -> None:
+    def test_a_folder_in_place_of_a_file_is_never_replaced(self, session: Session, folder: Path, far: Far) -> None:
         (folder / "file").mkdir()
         for change in (
-            ReplaceFile(str(folder / "file"), b"", digest(b"")),
-            RemoveFile(str(folder / "file"), digest(b"")),
+            ReplaceFile(far(folder / "file"), b"", digest(b"")),
+            RemoveFile(far(folder / "file"), digest(b"")),
         ):
             (answer,) = session.carry_out([change])
             assert isinstance(answer, Failed)
             assert answer.reason_code == "is_folder"
         assert [each.name for each in folder.iterdir()] == ["file"]
 
-    def test_a_missing_folder_is_told(self, session: Session, folder: Path) -> None:
-        (answer,) = session.carry_out([ReplaceFile(str(folder / "no" / "file"), b"", ABSENT)])
+    def test_a_missing_folder_is_told(self, session: Session, folder: Path, far: Far) -> None:
+        (answer,) = session.carry_out([ReplaceFile(far(folder / "no" / "file"), b"", ABSENT)])
         assert isinstance(answer, Failed)
         assert answer.reason_code == "no_folder"
 
