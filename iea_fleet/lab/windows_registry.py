@@ -23,6 +23,18 @@ _NUMBER: Final = {"DWord": 32, "QWord": 64}
 _BYTES: Final = ("Binary", "None")
 _Values = dict[str, Any]
 
+_OF_WINDOWS: Final[dict[str, _Values]] = {
+    "HKLM/SOFTWARE/Microsoft/Windows NT/CurrentVersion": {
+        "CurrentBuild": {"kind": "String", "data": "17763"},
+        "CurrentMajorVersionNumber": {"kind": "DWord", "data": 10},
+        "ProductName": {"kind": "String", "data": "iea-fleet lab"},
+        "RegisteredOwner": {"kind": "String", "data": "Maison des associations"},
+        "SystemRoot": {"kind": "String", "data": "C:\\Windows"},
+        "UBR": {"kind": "DWord", "data": 316},
+    }
+}
+"""A key that every Windows has, to be read."""
+
 
 class Registry:
     """The keys of one workstation. Names match without regard to case, and keep the case they were made with."""
@@ -43,7 +55,7 @@ class Registry:
 
     def content(self, path: str) -> bytes | None:
         """The values of a key as lines; None without the key. RefusedError ``bad_path``."""
-        keys = self._keys()
+        keys = {**_OF_WINDOWS, **self._keys()}
         found = _named(keys, _checked(path))
         return None if found is None else written(keys[found])
 
