@@ -188,7 +188,7 @@ def _first_word(reach: Reach, wire: Wire) -> Seen:
     if version is not None:
         wire.give_back(said)
         return version
-    if not said and (answer := _answers_http(wire)):
+    if not said and (answer := _answers_http(reach, wire)):
         said = answer
     if said:
         hint = "another program listens on that port: correct the port of its connection"
@@ -206,10 +206,10 @@ def _first_line(said: bytes) -> str:
     return said.decode("utf-8", "replace").strip().partition("\n")[0].strip()[:80]
 
 
-def _answers_http(wire: Wire) -> bytes:
+def _answers_http(reach: Reach, wire: Wire) -> bytes:
     """What a server that waited for the first word says to a question of HTTP; nothing when it stays silent."""
     with contextlib.suppress(*WIRE_ERRORS):
-        wire.settimeout(_HTTP_PATIENCE)
+        wire.settimeout(min(reach.timeout, _HTTP_PATIENCE))
         wire.send(b"GET / HTTP/1.0\r\n\r\n")
         return wire.recv(4096)
     return b""

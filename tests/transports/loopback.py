@@ -87,10 +87,10 @@ def answering(text: bytes, context: ssl.SSLContext | None = None) -> Behaviour:
 
     def behave(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        stream = context.wrap_socket(sock, server_side=True) if context else sock
-        stream.recv(65536)
-        stream.sendall(text)
-        hanging_up(stream)
+        with context.wrap_socket(sock, server_side=True) if context else sock as stream:
+            stream.recv(65536)
+            stream.sendall(text)
+            hanging_up(stream)
 
     return behave
 
