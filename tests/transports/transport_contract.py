@@ -140,6 +140,16 @@ class TransportContract:
         assert session.carry_out(wanted) == [Done(digest(b"new"))] * 3
         assert {each.read_bytes() for each in folder.iterdir()} == {b"new"}
 
+    def test_nothing_is_acted_upon_what_was_not_written(
+        self, session: Session, folder: Path, far: Far, hello: Hello
+    ) -> None:
+        failing = ReplaceFile(far(folder / "file"), b"new", digest(b"old"))
+        acting, reading = RunAction(hello[0]), RunAction(hello[0], reads=True)
+        moved, not_acted, ran = session.carry_out([failing, acting, reading])
+        assert (moved, not_acted) == (Moved(ABSENT), NotTried())
+        assert isinstance(ran, Ran)
+        assert isinstance(session.carry_out([acting])[0], Ran)
+
     def test_the_same_file_twice_in_a_batch_is_replaced_in_order(
         self, session: Session, folder: Path, far: Far
     ) -> None:

@@ -46,6 +46,6 @@ each means to a person stands in ``answers.py``. Those of ``not_reached`` are th
 
 Consecutive ``replace_file`` and ``replace_key`` of different paths are one group: all are looked at and prepared first,
 and if one cannot be, none is made. Once a writing request (never ``run_action``) is not ``done``, those after it are
-``not_tried``. All writing of a group happens under the machine-wide mutex ``Global\iea-fleet``, waited for 10 s
-(``agent_busy``).
+``not_tried``, and so is each ``run_action`` that is not said to read. All writing of a group happens under the
+machine-wide mutex ``Global\iea-fleet``, waited for 10 s (``agent_busy``).
 """

@@ -1258,7 +1258,8 @@ function Invoke-Batch($item) {
         $request = $item.requests[$at]
         $request.mode = $item.requests[0].mode
         $at++
-        if ($writers -notcontains $request.word) {
+        $acts = $request.word -eq 'run_action' -and $request.reads -ne 'yes'
+        if ($writers -notcontains $request.word -and -not ($acts -and $stopped)) {
             Invoke-Request $request
             continue
         }

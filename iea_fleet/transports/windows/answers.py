@@ -59,7 +59,10 @@ _REASONS: Final = {
     "agent_busy": ("agent_busy", "another run has been writing there for 10 s; run it again when that one is over"),
     "changed_since": ("changed_since", "another program wrote to {path} while it was replaced; look which one"),
     "action_not_found": ("action_not_found", "there is no program {path} there; correct the action in the layout"),
-    "shared_folder": ("shared_folder", "others than administrators may use {path}; look at it, and remove it"),
+    "shared_folder": (
+        "shared_folder",
+        "others can read the private folder, where the old content of {path} would be for a moment; remove that folder",
+    ),
     "error": ("windows_refused", "Windows could not {verb} {path}{said}; look at the workstation"),
 }
 _VERBS: Final[Mapping[type[Request], str]] = {
