@@ -142,7 +142,6 @@ class WinrmWorkstation:
             transport, _ = await loop.connect_accepted_socket(
                 lambda: protocol, connection, ssl=tls, ssl_handshake_timeout=PATIENCE if tls else None
             )
-            visit.begin(transport)
             await visit.serve(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
         except OSError as error:
             # A client may have chosen the words: they stay on one line.
@@ -166,6 +165,19 @@ class _Watched(asyncio.StreamReaderProtocol):
     def __init__(self, reader: asyncio.StreamReader, visit: Visit) -> None:
         super().__init__(reader)
         self._visit = visit
+        self._begun = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._visit.begin(transport)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._begun and not data[:1].isalpha():
+            # As a client of TLS begins, which would wait for an answer before it says more.
+            self._visit.misunderstand()
+            return
+        self._begun = True
+        super().data_received(data)
 
     def eof_received(self) -> bool | None:
         self._visit.hung_up()

@@ -22,7 +22,10 @@ KEPT_ALIVE: Final = 120
 
 _PATIENCE = 30
 _LARGEST_BODY = 4 * 1024 * 1024
-_PROXY_PAGE = b"<!DOCTYPE html><html><head><title>407</title></head><body>Proxy Authentication Required</body></html>"
+_PROXY_PAGE = b"""<!DOCTYPE html><html><head><meta charset=utf-8><title>ERROR: Cache Access Denied</title></head>
+<body><h1>Cache Access Denied.</h1><p>Sorry, you are not currently allowed to request this from this cache until you
+have authenticated yourself.<hr></body></html>
+"""
 _journal = logging.getLogger("iea_fleet.lab")
 
 
@@ -61,6 +64,12 @@ class Visit:
     def begin(self, transport: asyncio.BaseTransport) -> None:
         """Remember the connection, so that a fault can cut it."""
         self._transport = transport
+
+    def misunderstand(self) -> None:
+        """What comes in is not even text: say so, and wait for no more of it."""
+        if isinstance(self._transport, asyncio.WriteTransport):
+            self._transport.write(UNCLEAR.written())
+            self._transport.close()
 
     def lose(self) -> None:
         """Cut the connection without a word."""
