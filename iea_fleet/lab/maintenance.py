@@ -7,6 +7,7 @@ the connection fiche (tray icons, assistance mode, « Autorisation refusée », 
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from iea_fleet.lab.workstation import REFUSALS, Workstation
 from iea_fleet.model.layout import TrayState
 
 _PATIENCE = 5
+_journal = logging.getLogger("iea_fleet.lab")
 _VERDICTS = {"accepte": ("connected", ""), "refus": REFUSALS["refused"], "licence": REFUSALS["licence"]}
 
 
@@ -32,6 +34,46 @@ class Outside:
     ports: Collection[int]
     names: Mapping[str, int]
     tls: ssl.SSLContext
+
+
+class Maintenance:
+    """The program on one workstation, as whoever starts it sees it: exit code, output, words on standard error."""
+
+    def __init__(self, workstation: Workstation, outside: Outside) -> None:
+        self._workstation = workstation
+        self._outside = outside
+        self._relaunching = asyncio.Lock()
+
+    async def run(self, action: str, program: str, stdin: Callable[[], Awaitable[bytes]]) -> tuple[int, str, str]:
+        """Do what the layout calls by this name; ``program`` is what it was started as."""
+        try:
+            said = await (self._relaunch() if action == "relaunch_authentication" else self._seal(stdin))
+        except (OSError, LabError) as error:
+            return 1, "", f"{program}: {error.sentence if isinstance(error, LabError) else error}\n"
+        return 0, f"{said}\n", ""
+
+    async def _relaunch(self) -> TrayState:
+        try:
+            async with self._relaunching:
+                state = await relaunch(self._workstation, self._outside)
+        except OSError as error:
+            self.note(f"authentication relaunched, and the state cannot be written: {error}")
+            raise
+        self.note(f"authentication relaunched: {state}")
+        return state
+
+    async def _seal(self, stdin: Callable[[], Awaitable[bytes]]) -> str:
+        try:
+            sealed = await seal(self._workstation, stdin)
+        except LabError as error:
+            self.note(f"nothing sealed: {error.sentence}")
+            raise
+        self.note("a value was sealed")
+        return sealed
+
+    def note(self, event: str) -> None:
+        """Write a line of the journal."""
+        _journal.info("%s: %s", self._workstation.name, event)
 
 
 async def relaunch(workstation: Workstation, outside: Outside) -> TrayState:

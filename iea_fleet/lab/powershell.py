@@ -31,8 +31,9 @@ Shell = Literal["cmd", "powershell"]
 
 TORN: Final = 90
 CONSTRAINED: Final = 91
+_LONGEST_OF_CMD: Final = 8191
 _OPTIONS: Final = "-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand"
-_ABOUT: Final = {"powershell": "5.1.17763.316", "language": "FullLanguage", "windows": "10.0.17763.0"}
+_ABOUT: Final = {"powershell": "5.1.17763.316", "language": "FullLanguage", "windows": "10.0.17763.0, stand-in"}
 _journal = logging.getLogger("iea_fleet.lab")
 
 _UNKNOWN: Final = {
@@ -94,15 +95,21 @@ class PowerShell:
         The start of the process is a step, and so is each primitive step of the batch. What ``step`` raises ends the
         process where it is, and its files stay as they are then.
         """
-        if (word := command_line.partition(" ")[0]) not in ("powershell.exe", "powershell"):
-            self._note(f"no such program: {word!r}")
-            return Ended(1, b"", _UNKNOWN[shell].format(word=word).encode("utf-8", "replace"))
-        if command_line != shipped_command_line():
-            return self._refused("this command line")
+        if (refused := self.refusal(command_line, shell)) is not None:
+            return refused
         async with step():
             if (ended := await self._start(shell)) is not None:
                 return ended
         return await self._play(stdin, step)
+
+    def refusal(self, command_line: str, shell: Shell = "cmd") -> Ended | None:
+        """How every command line but the shipped one ends, whatever is on its standard input."""
+        if shell == "cmd" and len(command_line) > _LONGEST_OF_CMD:
+            return Ended(1, b"", b"The command line is too long.\r\n")
+        if (word := command_line.partition(" ")[0]) not in ("powershell.exe", "powershell"):
+            self._note(f"no such program: {word!r}")
+            return Ended(1, b"", _UNKNOWN[shell].format(word=word).encode("utf-8", "replace"))
+        return None if command_line == shipped_command_line() else self._refused("this command line")
 
     async def _start(self, shell: Shell) -> Ended | None:
         """What becomes of the process before it runs the script; None when it runs."""

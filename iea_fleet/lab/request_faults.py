@@ -91,6 +91,9 @@ class RequestFaults:
         visit = self._visit
         if self.has_come("drop-after", number):
             self._strike(number, "dropped", visit.lose)
+        if CUT_OFF in visit.faults:
+            visit.spend(CUT_OFF)
+            self._strike(number, "cut off", visit.lose)
         if self.has_come("die-after", number):
             visit.spend("die-after")
             self._strike(number, "ended by a restart", visit.restart)

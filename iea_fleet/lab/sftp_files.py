@@ -8,6 +8,7 @@ import inspect
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
@@ -58,7 +59,8 @@ class Files(asyncssh.SFTPServer):
 
     def __init__(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         self._visit = cast("Visit", chan.get_connection().get_owner())
-        super().__init__(chan, chroot=os.fsencode(self._visit.workstation.folder))
+        self.workstation = self._visit.workstation
+        super().__init__(chan, chroot=os.fsencode(self.workstation.folder))
 
     async def carry_out(self, name: str, real: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - asyncssh's
         """One request: counted, delayed, refused or done as the faults of the workstation say."""
@@ -66,13 +68,13 @@ class Files(asyncssh.SFTPServer):
             # asyncssh closes the open files of a connection that is gone; nothing else is carried out.
             if name != "close":
                 raise asyncssh.SFTPConnectionLost("dropped")
-            return real(self, *args)
+            return self.perform(name, real, args)
         async with self._visit.request():
             self._refuse_by_fault(name, args)
             with _errors_as_openssh():
                 if name in _FOLLOW_LINKS:
                     self._stay_inside(self.map_path(args[0]))
-                result = real(self, *args)
+                result = self.perform(name, real, args)
                 if inspect.isawaitable(result):
                     result = await result
                 self._stamp(name, args, result)
@@ -80,10 +82,18 @@ class Files(asyncssh.SFTPServer):
                 self._visit.note(
                     f"{name} {' -> '.join(repr(_shown(path)) for path in args if isinstance(path, bytes))}"
                 )
-            if name == "posix_rename" and "stale-run" in self._visit.faults and self._ends_a_push(args[1]):
-                self._visit.spend("stale-run")
-                self._visit.lose()
+            if name == "posix_rename":
+                self.workstation.was_replaced(Path(os.fsdecode(self.map_path(args[1]))))
             return self._without_space(result) if name.endswith("statvfs") else result
+
+    def perform(self, name: str, real: Callable[..., Any], args: tuple[Any, ...]) -> Any:  # noqa: ANN401 - asyncssh's
+        """Do it on the disk."""
+        del name
+        return real(self, *args)
+
+    def attributes(self, about: os.stat_result) -> asyncssh.SFTPAttrs:
+        """What is told of a file."""
+        return asyncssh.SFTPAttrs.from_local(about)
 
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
         """A folder's entries; a listing is one request, however long."""
@@ -96,7 +106,7 @@ class Files(asyncssh.SFTPServer):
                 with os.scandir(folder) as entries:
                     found += [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
         for name, stat in found:
-            yield asyncssh.SFTPName(name, attrs=asyncssh.SFTPAttrs.from_local(stat))
+            yield asyncssh.SFTPName(name, attrs=self.attributes(stat))
 
     def map_path(self, path: bytes) -> bytes:
         """Where a path of the workstation really is. SFTPNoSuchFile when a linked folder leads out of it."""
@@ -109,7 +119,7 @@ class Files(asyncssh.SFTPServer):
         """Nothing of the lab has to survive a power cut, and a real fsync would stop all its workstations."""
 
     def _refuse_by_fault(self, name: str, args: tuple[Any, ...]) -> None:
-        faults = self._visit.workstation.faults
+        faults = self.workstation.faults
         writes = name in _WRITES or name in _WRITES_OF_RIGHTS or (name == "open" and args[1] & _WRITING)
         if writes and "read-only" in faults:
             raise _as_openssh(asyncssh.FX_PERMISSION_DENIED)
@@ -129,18 +139,13 @@ class Files(asyncssh.SFTPServer):
         elif name == "mkdir":
             os.utime(self.map_path(args[0]), (now, now))
 
-    def _ends_a_push(self, replaced: bytes) -> bool:
-        workstation = self._visit.workstation
-        settings = os.fsencode(workstation.file(workstation.settings_file.file))
-        return self.map_path(replaced) == settings and workstation.run_file.exists()
-
     def _stay_inside(self, mapped: bytes) -> None:
         """A link that leads out of the workstation leads nowhere, as it would on a machine of its own."""
         self.reverse_map_path(os.path.realpath(mapped))
 
     def _without_space(self, result: os.statvfs_result) -> asyncssh.SFTPVFSAttrs:
         space = asyncssh.SFTPVFSAttrs.from_local(result)
-        if "disk-full" in self._visit.workstation.faults:
+        if "disk-full" in self.workstation.faults:
             space.bfree = space.bavail = 0
         return space
 

@@ -8,13 +8,14 @@ import logging
 import shlex
 import socket
 from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import asyncssh
 
 from iea_fleet.errors import LabError
 from iea_fleet.lab.faults import Fault
-from iea_fleet.lab.maintenance import Outside, relaunch, seal
+from iea_fleet.lab.maintenance import Maintenance, Outside
 from iea_fleet.lab.network import NoRouteError, route
 from iea_fleet.lab.ports import Door
 from iea_fleet.lab.request_faults import RequestFaults
@@ -23,18 +24,29 @@ from iea_fleet.lab.workstation import Workstation
 
 USER = "iea-admin"
 KEY_KIND = "ssh-ed25519"
+NO_SHELL = "this workstation of the lab offers no shell\n"
 _RESTART = 1.0
 _journal = logging.getLogger("iea_fleet.lab")
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What an SSH server offers those whom it let in: how it names itself, and its files. "" is asyncssh's own name."""
+
+    version: str = ""
+    files: type[Files] = Files
+
+
 class SshWorkstation:
-    """One workstation behind its port. ``client_key`` is the one key that is let in."""
+    """One workstation behind its port, on POSIX. ``client_key`` is the one key that is let in."""
+
+    offered = Offered()
 
     def __init__(self, workstation: Workstation, outside: Outside, client_key: asyncssh.SSHKey) -> None:
         self.workstation = workstation
         self.outside = outside
         self.client_key = client_key
-        self.relaunching = asyncio.Lock()
+        self.maintenance = Maintenance(workstation, outside)
         self.visits: set[Visit] = set()
         self._closed = False
         self._door = Door(self._welcome)
@@ -65,6 +77,8 @@ class SshWorkstation:
 
     def spoil(self, fault: Fault) -> None:
         """Bring a fault into force. LabError when it cannot be."""
+        if fault.over_winrm:
+            raise LabError(f"{fault} is no fault of {self.workstation.name}", "it is reached over SSH, not over WinRM")
         self.workstation.spoil(fault)
         if fault.kind == "offline":
             self._door.shut()
@@ -86,13 +100,31 @@ class SshWorkstation:
         self._hang_up()
         asyncio.get_running_loop().call_later(_RESTART, self._started_again)
 
+    async def run(self, visit: Visit, process: asyncssh.SSHServerProcess[bytes]) -> tuple[int, bytes, bytes]:
+        """Run what a client asked for as the login shell would: exit code, output, errors."""
+        async with visit.request():
+            code, out, err = await self._run(process.command or "", process.stdin)
+        return code, out.encode(), err.encode()
+
+    async def _run(self, command: str, stdin: asyncssh.SSHReader[bytes]) -> tuple[int, str, str]:
+        argv = _argv(command)
+        programs = {action.run: name for name, action in self.workstation.layout.actions.items()}
+        if not argv:
+            return 1, "", NO_SHELL
+        if argv[0] not in (program[0] for program in programs):
+            self.maintenance.note(f"no such program: {argv[0]!r}")
+            return 127, "", f"sh: 1: {argv[0]}: not found\n"
+        if argv not in programs:
+            return 2, "", "usage: " + " | ".join(shlex.join(program) for program in programs) + "\n"
+        return await self.maintenance.run(programs[argv], argv[0], stdin.read)
+
     def _started_again(self) -> None:
         if "offline" not in self.workstation.faults and not self._closed:
             self._door.open()
 
     def _with_key(self, key: asyncssh.SSHKey) -> asyncssh.SSHServerConnectionOptions:
         return asyncssh.SSHServerConnectionOptions(
-            options=_shared_options(), server_host_keys=[key], server_factory=lambda: Visit(self)
+            options=_shared_options(self.offered), server_host_keys=[key], server_factory=lambda: Visit(self)
         )
 
     def _welcome(self, connection: socket.socket) -> None:
@@ -202,49 +234,16 @@ class Visit(asyncssh.SSHServer):
                 raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "Connection refused") from error
 
     async def run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        """Run what a client asked for as the login shell would, and end with its exit code."""
+        """Run what a client asked for, and end with its exit code."""
         try:
-            async with self.request():
-                code, out, err = await self._run(process.command or "", process.stdin)
+            code, out, err = await self._host.run(self, process)
         except asyncssh.SFTPConnectionLost:
             return
-        process.stdout.write(out.encode())
-        process.stderr.write(err.encode())
+        process.stdout.write(out)
+        process.stderr.write(err)
+        # As sshd does: a channel that closes without an end of its output looks like a lost connection.
+        process.channel.write_eof()
         process.exit(code)
-
-    async def _run(self, command: str, stdin: asyncssh.SSHReader[bytes]) -> tuple[int, str, str]:
-        argv = _argv(command)
-        programs = {action.run: name for name, action in self.workstation.layout.actions.items()}
-        if not argv:
-            return 1, "", "this workstation of the lab offers no shell\n"
-        if argv[0] not in (program[0] for program in programs):
-            self.note(f"no such program: {argv[0]!r}")
-            return 127, "", f"sh: 1: {argv[0]}: not found\n"
-        match programs.get(argv):
-            case "relaunch_authentication":
-                return await self._relaunch(argv[0])
-            case "seal":
-                return await self._seal(argv[0], stdin)
-        return 2, "", "usage: " + " | ".join(shlex.join(program) for program in programs) + "\n"
-
-    async def _relaunch(self, program: str) -> tuple[int, str, str]:
-        try:
-            async with self._host.relaunching:
-                state = await relaunch(self.workstation, self._host.outside)
-        except OSError as error:
-            self.note(f"authentication relaunched, and the state cannot be written: {error}")
-            return 1, "", f"{program}: {error}\n"
-        self.note(f"authentication relaunched: {state}")
-        return 0, f"{state}\n", ""
-
-    async def _seal(self, program: str, stdin: asyncssh.SSHReader[bytes]) -> tuple[int, str, str]:
-        try:
-            sealed = await seal(self.workstation, stdin.read)
-        except LabError as error:
-            self.note(f"nothing sealed: {error.sentence}")
-            return 1, "", f"{program}: {error.sentence}\n"
-        self.note("a value was sealed")
-        return 0, f"{sealed}\n", ""
 
 
 def _argv(command: str) -> tuple[str, ...]:
@@ -266,12 +265,13 @@ async def _run_command(process: asyncssh.SSHServerProcess[bytes]) -> None:
 
 
 @functools.cache
-def _shared_options() -> asyncssh.SSHServerConnectionOptions:
+def _shared_options(offered: Offered) -> asyncssh.SSHServerConnectionOptions:
     """What all workstations have in common: made once, it costs a thousand of them nothing."""
     return asyncssh.SSHServerConnectionOptions(
         server_host_keys=[asyncssh.generate_private_key(KEY_KIND)],  # asyncssh wants one; each workstation has its own
         process_factory=_run_command,
-        sftp_factory=Files,
+        sftp_factory=offered.files,
+        server_version=offered.version,
         encoding=None,
         password_auth=False,
         kbdint_auth=False,

@@ -155,7 +155,7 @@ class WindowsFiles:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def refuse_held(self, file: Path) -> None:
-        """RefusedError ``busy`` for a file that somebody holds open: ERROR_SHARING_VIOLATION."""
+        """RefusedError ``busy`` for a file that somebody holds open (ERROR_SHARING_VIOLATION)."""
         if self.workstation.is_held(file):
             raise RefusedError(failed("busy", "0x80070020"))
 
@@ -236,6 +236,7 @@ class FileReplacement:
             self._files.locate(self._aside).unlink(missing_ok=True)
         if self._files.content(self.path) != self._content:
             raise RefusedError(failed("changed_since"))
+        self._files.workstation.was_replaced(self._target)
 
     def withdraw(self) -> None:
         """Take away what was prepared."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from iea_fleet.errors import LabError, SettingsFormatError
 from iea_fleet.formats import format_named
 from iea_fleet.lab.faults import Fault
+from iea_fleet.lab.request_faults import CUT_OFF
 from iea_fleet.lab.seal import Seal
 from iea_fleet.lab.users import FOLDER
 from iea_fleet.model.journal import NAME
@@ -48,7 +50,10 @@ class _HandMade:
 
 @dataclass(slots=True)
 class Workstation:
-    """Files below ``folder``, as the layout says, and the faults in force by kind."""
+    """Files below ``folder``, as the layout says, the faults in force by kind, and how often a client has a file open.
+
+    The drive of a Windows path is a folder too: ``C:/ProgramData`` is ``folder / "C:/ProgramData"``.
+    """
 
     name: str
     office: str
@@ -56,6 +61,7 @@ class Workstation:
     layout: Layout
     seal: Seal
     faults: dict[str, Fault] = field(default_factory=dict)
+    open_files: Counter[Path] = field(default_factory=Counter)
     _hand_made: list[_HandMade] = field(default_factory=list)
 
     def file(self, name: str) -> Path:
@@ -89,8 +95,13 @@ class Workstation:
         return self.folder / self.layout.private.strip("/") / NAME
 
     def is_held(self, file: Path) -> bool:
-        """Whether the antivirus has a file open, so that nobody can replace or remove it on Windows."""
-        return "antivirus" in self.faults and file == self.file(self.settings_file.file)
+        """Whether somebody has a file open, so that nobody can replace or remove it on Windows."""
+        return file in self.open_files or ("antivirus" in self.faults and file == self.file(self.settings_file.file))
+
+    def was_replaced(self, file: Path) -> None:
+        """A client has replaced a file: once it has done so with the settings, ``stale-run`` ends its connection."""
+        if "stale-run" in self.faults and file == self.file(self.settings_file.file) and self.run_file.exists():
+            self.faults[CUT_OFF] = self.faults.pop("stale-run")
 
     def settings(self) -> dict[str, Scalar]:
         """What the window « Paramètres de connexion » would show; a setting that is not there is left out.
