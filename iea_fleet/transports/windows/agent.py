@@ -18,7 +18,9 @@ Run = Callable[[str, bytes, float], Ended]
 """Runs a command line with standard input, for so many seconds at most. TransportError when it cannot, or too long."""
 
 _MUTEX_SECONDS: Final = 10
-_CRASH: Final = 0xC0000000
+_CRASHES: Final = range(0xC0000000, 0xF0000000)
+"""NTSTATUS errors ([MS-ERREF] 2.3), and above them the exceptions of .NET (0xE0434352) and C++."""
+
 _BY_EXIT_CODE: Final = {
     90: "agent_torn",
     91: "constrained_language",
@@ -36,7 +38,8 @@ _BY_WORDS: Final[Mapping[str, re.Pattern[str]]] = {
     "powershell_missing": re.compile("powershell(.exe)?.{1,6}(isnotrecognized|n.{1,3}estpasreconnu)", re.IGNORECASE),
     "powershell_blocked": re.compile("grouppolicy|strat.{1,2}giedegroupe", re.IGNORECASE),
 }
-_LINE_BREAK_IN_CLIXML: Final = "_x000D__x000A_"
+_BLANKS: Final = re.compile(r"\s|_x000D__x000A_|</?S\b[^>]*>")
+"""Among them line breaks and lines in CLIXML, which PowerShell writes to where it knows of no console."""
 
 _MEANINGS: Final = {
     "agent_torn": (
@@ -152,30 +155,32 @@ class Agent:
         try:
             first, *lines = frames.read_answer(ended.stdout).removesuffix(b"\n").split(b"\n")
             about = answers.about(first)
-            if about.identity != identity or len(lines) != len(batch):
-                raise self._broken("agent_answers_nonsense", ended)
-            self.about = about
-            return [answers.answer(request, each) for request, each in zip(batch, lines, strict=True)]
         except frames.NoFrameError as error:
             raise self._broken(_why_no_answer(ended), ended) from error
         except frames.TornError as error:
             raise self._broken("answer_torn", ended) from error
         except answers.NonsenseError as error:
+            raise self._broken("agent_answers_nonsense", ended) from error
+        if about.identity != identity or len(lines) != len(batch):
+            raise self._broken("agent_answers_nonsense", ended)
+        self.about = about
+        try:
+            return [answers.answer(request, each) for request, each in zip(batch, lines, strict=True)]
+        except answers.NonsenseError as error:
             raise self._broken("protocol_error", ended) from error
 
     def _broken(self, code: str, ended: Ended) -> BrokenError:
         sentence, hint = _MEANINGS[code]
-        how = f"exit code {ended.exit_code}" if ended.exit_code < _CRASH else f"exit code 0x{ended.exit_code:08X}"
-        said = f"{how}, {len(ended.stdout)} bytes of output, {len(ended.stderr)} of errors"
+        code_there = f"0x{ended.exit_code:08X}" if ended.exit_code >= _CRASHES.start else ended.exit_code
+        said = f"exit code {code_there}, {len(ended.stdout)} bytes of output, {len(ended.stderr)} of errors"
         return BrokenError(sentence.format(name=self._name, ended=said), hint, code=code)
 
 
 def _why_no_answer(ended: Ended) -> str:
     if ended.exit_code in _BY_EXIT_CODE:
         return _BY_EXIT_CODE[ended.exit_code]
-    if ended.exit_code >= _CRASH:
+    if ended.exit_code in _CRASHES:
         return "agent_crashed"
-    said = (ended.stderr + ended.stdout).decode("ascii", "replace").replace(_LINE_BREAK_IN_CLIXML, "")
-    words = "".join(said.split())
+    words = _BLANKS.sub("", (ended.stderr + ended.stdout).decode("ascii", "replace"))
     found = next((code for code, pattern in _BY_WORDS.items() if pattern.search(words)), None)
     return found or ("agent_silent" if ended.exit_code == 0 else "agent_failed")
