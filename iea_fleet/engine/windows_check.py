@@ -5,6 +5,7 @@ IEA's own files are read and never written, and nothing is written while another
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -27,12 +28,18 @@ from iea_fleet.probes import servers
 from iea_fleet.transports.base import Reach
 from iea_fleet.transports.examine import enter
 from iea_fleet.transports.jump import JumpHosts
-from iea_fleet.transports.replay import AgentSession, Conversation, Recorded
+from iea_fleet.transports.replay import AgentCall, AgentSession, Conversation, Recorded
 from iea_fleet.transports.sessions import open_session
+from iea_fleet.transports.windows.agent import AGENT_FAULTS
 
 _READ = ("server_connection", "version_file", "state_file")
 """The files of a layout that hold no secret."""
 
+
+_CLIXML = re.compile(r"<[^>]*>|#< CLIXML|_x000[0-9A-F]_")
+"""What Windows PowerShell wraps its errors in where nobody reads them at a console ([MS-PSRP] 2.2.5.1)."""
+
+_LONGEST_WORDS = 400
 
 _AS_EXPECTED: Verdict = "as_expected"
 _UNEXPECTED: Verdict = "unexpected"
@@ -101,6 +108,7 @@ def check(target: Target, reach: Reach | IeaFleetError, leases: Leases, stopped:
         taken.check = walk(taken.check, taken.subject, opened, held, stopped)
     finally:
         jumps.close()
+    taken.check = with_words(taken)
     return taken
 
 
@@ -155,6 +163,20 @@ def told(begun: WindowsCheck, error: IeaFleetError) -> WindowsCheck:
     )
 
 
+def with_words(taken: Taken) -> WindowsCheck:
+    """The check, with what PowerShell printed where the agent did not even start: nothing of a file is in that."""
+    steps = taken.check.steps
+    call = next((call for one in taken.conversations for call in one.calls), None)
+    if not steps or steps[0].verdict == "as_expected" or not isinstance(call, AgentCall) or call.said:
+        return taken.check
+    printed = (call.stderr + call.noise).decode("cp850", "replace")
+    words = " ".join(_CLIXML.sub(" ", printed).split())[:_LONGEST_WORDS]
+    if not words:
+        return taken.check
+    first = replace(steps[0], reason=f"{steps[0].reason}. PowerShell said: {words}")
+    return replace(taken.check, steps=(first, *steps[1:]))
+
+
 def _steps_of(subject: Subject) -> Iterator[str]:
     """The steps that a workstation has, in order: none of another transport, none of addresses that nobody asks for."""
     left_out = {"sftp", "servers_by_session"} if subject.transport == "winrm" else set()
@@ -174,6 +196,8 @@ def _take(name: str, trials: Trials | None) -> tuple[Step, bool]:
         except OtherCameError as other:
             came, reason, verdict = other.came, other.reason, _UNEXPECTED
         except TransportError as error:
-            came, reason, verdict, alive = error.code, str(error), _UNEXPECTED, False
-    seconds = time.monotonic() - began
+            came, reason, verdict = error.code, str(error), _UNEXPECTED
+            # Where the agent failed once the session can be of use still, unless it never ran.
+            alive = error.code in AGENT_FAULTS and name != "start"
+    seconds = round(time.monotonic() - began, 3)
     return Step(name, words.title, words.proves, verdict, words.expected, came, reason, seconds), alive

@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from iea_fleet.engine.redaction import cleaned_document
-from iea_fleet.engine.windows_check import Taken, walk
+from iea_fleet.engine.windows_check import Taken, walk, with_words
 from iea_fleet.engine.windows_names import Names
 from iea_fleet.engine.windows_scratch import Subject
 from iea_fleet.engine.windows_telling import call_of, told_call
@@ -88,7 +88,8 @@ def replayed(taken: Taken) -> WindowsCheck:
         hint = f"it was recorded by version {taken.check.version}; record it again"
         raise UsageError(f"this version asks something else than was recorded: {error}", hint) from error
     took = {step.name: step.seconds for step in taken.check.steps}
-    return replace(again, steps=tuple(replace(step, seconds=took.get(step.name, 0.0)) for step in again.steps))
+    steps = tuple(replace(step, seconds=took.get(step.name, 0.0)) for step in again.steps)
+    return with_words(replace(taken, check=replace(again, steps=steps)))
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from iea_fleet.model.windows_check import Step
@@ -172,14 +172,17 @@ _OTHER_WAY: Final = {
     "ssh": "the other way in, WinRM, and other versions of OpenSSH",
     "winrm": "the other way in, SSH; other kinds of login; quotas, and connections that were idle for minutes",
 }
+_NOTHING: Final = "everything that this check is for: the agent did not run there"
 _STAND_IN: Final = "everything about Windows: what answered is the lab's stand-in, no PowerShell"
 
 
 def unproven(transport: str, steps: Sequence[Step], *, stand_in: bool) -> tuple[str, ...]:
-    """What this check has not shown, in sentences; the steps that did not end as expected come first."""
+    """What this check has not shown, in sentences; what the steps themselves left open comes first."""
     return (*([_STAND_IN] if stand_in else []), *_not_shown(steps), *ALWAYS_UNPROVEN, _OTHER_WAY[transport])
 
 
-def _not_shown(steps: Sequence[Step]) -> Iterator[str]:
+def _not_shown(steps: Sequence[Step]) -> Iterable[str]:
     shown = {step.name for step in steps if step.verdict == "as_expected"}
-    return (words.unproven for name, words in STEPS.items() if name not in shown)
+    if "start" not in shown:
+        return (_NOTHING,)
+    return (words.unproven for name, words in STEPS.items() if name not in shown and name in {s.name for s in steps})

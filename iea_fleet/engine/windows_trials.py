@@ -281,9 +281,13 @@ class Trials:
         return judged(self.session.carry_out(tuple(self.subject.addresses.values())))
 
     def _tidy(self) -> Came:
-        scratch, private = self.subject.scratch, self.subject.private
-        removed, listing = self._write(RemoveFile(scratch, self._digest), ListFolder(private))
-        wanted(removed, Done)
+        private = self.subject.private
+        for path in (self.subject.scratch, self.subject.key):
+            # By what is there: a step that failed may have left something else than it was to.
+            if isinstance(found := self.one(ReadFile(path)), FileContent):
+                (removed,) = self._write(RemoveFile(path, found.digest))
+                wanted(removed, Done)
+        listing = self.one(ListFolder(private))
         token = self.subject.token
         left = [name for name in wanted(listing, FolderListing).names if token in name or token[::-1] in name]
         if left:

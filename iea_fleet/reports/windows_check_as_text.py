@@ -16,7 +16,6 @@ from iea_fleet.reports.wording import Look, short_seconds
 _LOOKS: Final[Mapping[Verdict, Look]] = {
     "as_expected": Look("✓", "green"),
     "unexpected": Look("✗", "bold red"),
-    "not_tried": Look("-", "dim"),
 }
 _TOOK: Final = 5
 
@@ -33,6 +32,8 @@ def check_text(check: WindowsCheck) -> RenderableType:
         lines.append(Indented(Text(printable(check.reason)), 4, Text("  ✗ ", style="bold red")))
     for step in check.steps:
         lines += _step(step)
+    if left := [step.name.replace("_", " ") for step in check.steps if step.verdict == "not_tried"]:
+        lines.append(Indented(Text(f"not tried: {', '.join(left)}", style="dim"), 4, Text("  - ", style="dim")))
     lines.append(Text("still unproven", style="bold"))
     lines += [Indented(Text(printable(sentence)), 4, Text("  · ")) for sentence in check.unproven]
     lines.append(Text(_total(check), style="bold"))
@@ -40,12 +41,10 @@ def check_text(check: WindowsCheck) -> RenderableType:
 
 
 def _step(step: Step) -> Iterator[RenderableType]:
-    look = _LOOKS[step.verdict]
-    took = "" if step.verdict == "not_tried" else short_seconds(step.seconds)
-    lead = Text.assemble((f"  {look.symbol} ", look.style), (f"{took:>{_TOOK}}  ", "dim"))
     if step.verdict == "not_tried":
-        yield Indented(Text(f"{step.title}: not tried", style="dim"), len(lead), lead)
         return
+    look = _LOOKS[step.verdict]
+    lead = Text.assemble((f"  {look.symbol} ", look.style), (f"{short_seconds(step.seconds):>{_TOOK}}  ", "dim"))
     said = f": {printable(step.came)}" + (f" ({printable(step.reason)})" if step.reason else "")
     if step.verdict == "as_expected":
         yield Indented(Text(step.title + said), len(lead), lead)
