@@ -21,6 +21,9 @@ from iea_fleet.lab.seal import KEY_FILE, Seal
 from iea_fleet.lab.workstation import Workstation
 from iea_fleet.model.layout import Layout
 
+FOUR_KINDS: tuple[Kind, ...] = ("ssh", "ssh-windows", "winrm-https", "winrm-sealed")
+"""The ways in to a workstation on which whatever writes to one is tried."""
+
 LAYOUTS = {
     name: Layout.model_validate(yaml.safe_load(files("iea_fleet").joinpath(f"layouts/{name}.yml").read_bytes()))
     for name in ("lab", "lab-windows")

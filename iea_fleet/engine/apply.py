@@ -16,13 +16,13 @@ from iea_fleet.engine.gather import Gathered, gather
 from iea_fleet.engine.lease import Lease, Leases, Standing
 from iea_fleet.engine.outcome import Outcome
 from iea_fleet.engine.render import Rendered, render
-from iea_fleet.engine.settle import Record, Settled, settle
+from iea_fleet.engine.settle import Record, Settled, put_run_file_back, settle
 from iea_fleet.engine.transaction import LOST, Transaction
 from iea_fleet.errors import BrokenError, SecretError, SettingsFormatError
 from iea_fleet.model.matrix import Cell, Row, Status
 from iea_fleet.model.plan import TargetPlan
 from iea_fleet.model.playbook import Playbook
-from iea_fleet.model.request import Done, Request
+from iea_fleet.model.request import Done, Failed, Request
 from iea_fleet.model.run import Memory
 from iea_fleet.model.target import Target
 from iea_fleet.resources import Knowledge, Unobserved
@@ -133,7 +133,8 @@ class Push:
         """What is there once a dead run was settled; why the workstation is not ours to write to, or None."""
         lease = self.leases.standing(self.target, gathered.answers[self.leases.read(self.target)], self.session)
         if lease.standing is not Standing.DEAD:
-            return gathered, lease.in_a_cell()
+            free = lease.standing is Standing.FREE
+            return self._with_run_file(gathered) if free else (gathered, lease.in_a_cell())
         if trouble := self._keeps_from_settling(lease, gathered):
             return gathered, trouble
         self._reached = _SETTLING
@@ -150,6 +151,16 @@ class Push:
         if settled.left_alone:
             return after, Unobserved(Status.STALE, f"{settled.said}; look at it, then apply again", "moved_since_run")
         return after, None
+
+    def _with_run_file(self, gathered: Gathered) -> tuple[Gathered, Unobserved | None]:
+        """What ``_settled`` says once a ``run.json`` that its writer had moved away on Windows is there again."""
+        back = put_run_file_back(self.session, self.target, gathered.answers)
+        if back is None:
+            return gathered, None
+        if isinstance(back, Failed):
+            reason = f"a run was interrupted here, and its run.json cannot be put back: {back.reason}"
+            return gathered, Unobserved(Status.FAILED, reason, "not_settled")
+        return self._settled(self._gather())
 
     def _keeps_from_settling(self, lease: Lease, gathered: Gathered) -> Unobserved | None:
         """Why what a dead run left has to wait: settling writes, so IEA has to be closed for it too."""

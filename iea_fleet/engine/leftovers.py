@@ -23,6 +23,7 @@ from iea_fleet.model.request import (
     Request,
     is_leftover,
     is_registry_key,
+    is_set_aside,
     is_temporary,
 )
 from iea_fleet.model.target import Target
@@ -63,7 +64,7 @@ def found(target: Target, answers: Mapping[Request, Answer]) -> tuple[str, ...]:
             for name in answer.names
             if (request.path == private and _CLOCK_FILE.fullmatch(name))
             or (request.path in (private, accounts) and is_temporary(name))
-            or any(is_leftover(name, one) for one in names)
+            or any(is_leftover(name, one) or is_set_aside(name, one) for one in names)
         ]
     return tuple(left)
 

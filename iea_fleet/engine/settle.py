@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from iea_fleet.engine import leftovers
-from iea_fleet.engine.lease import Lease, Leases
-from iea_fleet.model.journal import JournalFile
+from iea_fleet.engine.lease import Lease, Leases, path_of
+from iea_fleet.model.journal import NAME, JournalFile
 from iea_fleet.model.matrix import Status
 from iea_fleet.model.request import (
     ABSENT,
@@ -15,12 +15,15 @@ from iea_fleet.model.request import (
     Answer,
     Failed,
     FileContent,
+    FolderListing,
+    ListFolder,
     Moved,
     ReadFile,
     RemoveFile,
     ReplaceFile,
     Request,
     digest,
+    is_set_aside,
 )
 from iea_fleet.model.target import Target
 from iea_fleet.resources import Unobserved
@@ -87,6 +90,23 @@ def settle(
     leftovers.remove(session, leftovers.found(target, left))
     gone = [file for file in journal.files if file.secret or not finished]
     return _forget(session, run_file, gone) or Settled(journal.run, finished, third)
+
+
+def put_run_file_back(session: Session, target: Target, answers: Mapping[Request, Answer]) -> Answer | None:
+    """Put ``run.json`` back, which its writer had moved away when it died inside ReplaceFile: what came of that.
+
+    None where none was moved away, by the listing of the private folder among the ``answers``. Moved: its writer is
+    alive after all, and was quicker.
+    """
+    private = target.files["private"]
+    listing = answers.get(ListFolder(private))
+    names = listing.names if isinstance(listing, FolderListing) else ()
+    moved = tuple(ReadFile(f"{private}/{name}") for name in names if is_set_aside(name, NAME))
+    for read, answer in zip(moved, session.carry_out(moved) if moved else (), strict=True):
+        if isinstance(answer, FileContent):
+            back = ReplaceFile(path_of(target), answer.content, ABSENT, private=True)
+            return session.carry_out((back, RemoveFile(read.path, answer.digest)))[0]
+    return None
 
 
 def _fell_between(file: JournalFile, found: str | None, target: Target) -> bool:

@@ -77,6 +77,20 @@ def is_temporary(found: str) -> bool:
     return re.fullmatch(rf"\..+\.iea-fleet-[0-9a-f]{{{_TOKEN}}}", found, re.DOTALL) is not None
 
 
+def aside_name(name: str, token: str) -> str:
+    """What the old ``name`` is called while Windows puts the new one in its place; ``token`` as of a temporary name.
+
+    >>> aside_name("run.json", "0123456789abcdef")
+    '.run.json.old.iea-fleet-0123456789abcdef'
+    """
+    return temporary_name(f"{name}.old", token)
+
+
+def is_set_aside(found: str, name: str) -> bool:
+    """Whether a file is the old ``name``, which somebody who died had moved away."""
+    return is_leftover(found, f"{name}.old")
+
+
 @dataclass(frozen=True, slots=True)
 class ReadFile:
     """Read a whole file. Answers: FileContent, Absent, Failed (``too_large`` beyond ``limit`` bytes)."""

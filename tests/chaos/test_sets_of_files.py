@@ -7,37 +7,32 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from labs import running_lab
+from labs import FOUR_KINDS, running_lab
 from one_workstation import NEW, RUN, Workstation
 
 from iea_fleet.engine.journal import encode
-from iea_fleet.engine.lease import Leases, Standing
-from iea_fleet.engine.load import load
+from iea_fleet.engine.lease import Standing
 from iea_fleet.engine.settle import Settled, settle
 from iea_fleet.engine.transaction import PutBack
 from iea_fleet.errors import BrokenError
-from iea_fleet.history.key import HistoryKey
 from iea_fleet.model.journal import Journal
 from iea_fleet.model.matrix import Status
-from iea_fleet.model.request import Answer, ReadFile
+from iea_fleet.model.request import Answer, ReadFile, aside_name
 from iea_fleet.resources import Unobserved
-from iea_fleet.transports.ssh import SshSession
+from iea_fleet.transports.base import Session
 
 LAST = 300
 EVERY = 1 if "CHAOS_KILLS" in os.environ else 4
+CUTS = ("drop-before", "die-after")
+"""Over SSH a connection takes what it runs along. Over WinRM that goes on to its end, and dies with the workstation."""
 
 
-@pytest.fixture(scope="module")
-def workstation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstation]:
+@pytest.fixture(scope="module", params=FOUR_KINDS)
+def workstation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstation]:
     folder = tmp_path_factory.mktemp("sets")
     (folder / "state").mkdir()
-    with running_lab(folder, workstations=1, offices=1) as lab:
-        loaded = load(lab.inventory)
-        (target,) = loaded.selected
-        lab.file(target.name, target.files["state_file"]).unlink()
-        one = Workstation(lab, target, Leases(loaded.name, HistoryKey.open(folder / "state")), {})
-        one.old = one.now()
-        yield one
+    with running_lab(folder, workstations=1, offices=1, kinds=[request.param]) as lab:
+        yield Workstation.of(lab, folder / "state")
 
 
 @pytest.fixture
@@ -47,21 +42,21 @@ def there(workstation: Workstation) -> Iterator[Workstation]:
     workstation.old_again()
 
 
-def committed(one: Workstation, session: SshSession) -> None:
+def committed(one: Workstation, session: Session) -> None:
     assert one.written(session).commit(keep_backups=True) == ""
 
 
-def put_back(one: Workstation, session: SshSession) -> None:
+def put_back(one: Workstation, session: Session) -> None:
     transaction = one.written(session)
     assert transaction.put_back() == PutBack()
     assert transaction.commit(keep_backups=False) == ""
 
 
-def settled(one: Workstation, session: SshSession) -> None:
+def settled(one: Workstation, session: Session) -> None:
     one.settled(session)
 
 
-def cut_off(one: Workstation, fault: str, do: Callable[[Workstation, SshSession], None]) -> bool:
+def cut_off(one: Workstation, fault: str, do: Callable[[Workstation, Session], None]) -> bool:
     """Do it under a fault; whether it was cut off."""
     one.lab.break_(one.name, fault)
     try:
@@ -82,10 +77,11 @@ def assert_settled(one: Workstation) -> None:
     assert set(one.left()) <= backups
 
 
+@pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("do", [committed, put_back])
-def test_cut_off_at_every_request(there: Workstation, do: Callable[[Workstation, SshSession], None]) -> None:
+def test_cut_off_at_every_request(there: Workstation, do: Callable[[Workstation, Session], None], cut: str) -> None:
     number = 1
-    while cut_off(there, f"drop-before={number}", do):
+    while cut_off(there, f"{cut}={number}", do):
         assert_settled(there)
         there.old_again()
         number += EVERY
@@ -93,8 +89,9 @@ def test_cut_off_at_every_request(there: Workstation, do: Callable[[Workstation,
     assert number > 40
 
 
+@pytest.mark.parametrize("cut_by", CUTS)
 @pytest.mark.parametrize("written", [2, 3])
-def test_settling_is_cut_off_at_every_request(there: Workstation, written: int) -> None:
+def test_settling_is_cut_off_at_every_request(there: Workstation, written: int, cut_by: str) -> None:
     """With two files of three written it is put back, with all three finished, however often it is cut off."""
     number, cut = 1, True
     while cut:
@@ -102,7 +99,7 @@ def test_settling_is_cut_off_at_every_request(there: Workstation, written: int) 
             transaction = there.written(session)
             if written == 2:
                 there.file("state_file").unlink()
-        cut = cut_off(there, f"drop-before={number}", settled)
+        cut = cut_off(there, f"{cut_by}={number}", settled)
         assert_settled(there)
         assert there.now() == (NEW if written == 3 else there.old)
         assert transaction.files[2].was_absent
@@ -117,6 +114,17 @@ def half_written(there: Workstation) -> None:
     with there.session() as session:
         there.written(session)
     there.file("state_file").unlink()
+
+
+def test_a_run_file_that_its_writer_had_moved_away_is_there_again(there: Workstation) -> None:
+    """ReplaceFile of Windows moves the old one away first; who dies then leaves a half written set without a lease."""
+    half_written(there)
+    run_file = there.lab.file(there.name, f"{there.target.files['private']}/run.json")
+    run_file.rename(run_file.with_name(aside_name("run.json", "0123456789abcdef")))
+    with there.session() as session:
+        assert there.settled(session) == Settled(RUN, finished=False)
+    assert there.now() == there.old
+    assert there.left() == []
 
 
 @pytest.mark.parametrize("damaged", [None, b"", b"other"])
@@ -259,7 +267,7 @@ def replaced_owner(journal: Journal) -> Journal:
     return replace(journal, owner=replace(journal.owner, controller="elsewhere"))
 
 
-def content_of(session: SshSession, path: str) -> Answer:
+def content_of(session: Session, path: str) -> Answer:
     return session.carry_out((ReadFile(path),))[0]
 
 

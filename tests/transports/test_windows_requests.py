@@ -37,6 +37,7 @@ from iea_fleet.model.request import (
     RunAction,
     Stat,
     is_leftover,
+    is_set_aside,
     is_temporary,
 )
 from iea_fleet.transports import windows
@@ -114,6 +115,7 @@ def test_what_a_replacement_leaves_behind_is_known_by_its_name() -> None:
         assert (temporary.rpartition("/")[0], aside.rpartition("/")[0]) == (folder, aside_in)
         assert is_leftover(temporary.rpartition("/")[2], name)
         assert is_temporary(aside.rpartition("/")[2])
+        assert is_set_aside(aside.rpartition("/")[2], name)
 
 
 def test_the_batch_says_whether_it_may_write() -> None:

@@ -20,6 +20,7 @@ from iea_fleet.model.request import (
     Request,
     RunAction,
     Stat,
+    aside_name,
     is_registry_key,
     temporary_name,
 )
@@ -99,11 +100,11 @@ def _replacement(request: ReplaceFile, private_folder: str) -> tuple[str, dict[s
         return "replace_key", fields
     folder, _, name = path.rpartition("/")
     same_drive = path[:2].casefold() == private_folder[:2].casefold()
-    temporary, aside = (temporary_name(name, secrets.token_hex(8)) for _ in range(2))
+    token = secrets.token_hex(8)
     return "replace_file", {
         **fields,
-        "temporary": f"{folder}/{temporary}",
-        "aside": f"{private_folder if same_drive else folder}/{aside}",
+        "temporary": f"{folder}/{temporary_name(name, token)}",
+        "aside": f"{private_folder if same_drive else folder}/{aside_name(name, token)}",
         "private": request.private,
     }
 
