@@ -49,6 +49,8 @@ class Endpoint(Generic[S]):
 
     server: S
     loop: asyncio.AbstractEventLoop
+    ports: set[int]
+    """Those of this machine that the workstation reaches."""
 
     @property
     def workstation(self) -> Workstation:
@@ -78,13 +80,12 @@ class Endpoint(Generic[S]):
 
 
 @contextlib.contextmanager
-def endpoint(
-    folder: Path, make: Callable[[Workstation, Outside], S], *, ports: tuple[int, ...] = ()
-) -> Iterator[Endpoint[S]]:
-    """A workstation with its settings and a private folder; ``ports`` of this machine are what it reaches."""
+def endpoint(folder: Path, make: Callable[[Workstation, Outside], S]) -> Iterator[Endpoint[S]]:
+    """A workstation with its settings and a private folder."""
     workstation = Workstation("toul-01", "Toul", folder / "toul-01", LAYOUT, Seal(b"s" * 32, "toul-01"))
     workstation.install({"connexion.properties": b"connexion.securisee=N\r\n"})
     (workstation.folder / LAYOUT.private).mkdir(mode=0o700)
+    ports: set[int] = set()
     outside = Outside(ports, {}, client_tls(AUTHORITY.cert_pem.bytes()))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -95,7 +96,7 @@ def endpoint(
             return make(workstation, outside)
 
         server = asyncio.run_coroutine_threadsafe(begin(), loop).result(10)
-        served = Endpoint(server, loop)
+        served = Endpoint(server, loop, ports)
         served.do(server.open)
         try:
             yield served
