@@ -26,7 +26,6 @@ from iea_fleet.errors import BrokenError, TransportError
 from iea_fleet.model.request import Answer, Request
 from iea_fleet.transports.base import Reach
 from iea_fleet.transports.windows.agent import Agent
-from iea_fleet.transports.winrm_login import Messages
 from iea_fleet.transports.winrm_shell import Shell
 from iea_fleet.transports.winrm_wire import Http
 from iea_fleet.transports.wire import Wire
@@ -45,7 +44,7 @@ def open_session(reach: Reach, entrance: socket.socket | Wire, *, read_only: boo
     try:
         if reach.tls:
             http.secure()
-        shell = Shell(Messages(http, reach), reach)
+        shell = Shell(http, reach)
         shell.open()
     except BaseException:
         http.close()

@@ -153,6 +153,7 @@ class Messages:
     def _judged(self, reply: Reply) -> bytes:
         name, user = self._reach.workstation, self._reach.user
         if reply.status == 401:
+            self._http.close()
             raise told(WITHDRAWN, name, user)
         kind = reply.headers.get("content-type", "").lower()
         sealed = kind.startswith("multipart/encrypted")

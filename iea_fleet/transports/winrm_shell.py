@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import math
 import time
 import xml.etree.ElementTree as ET
@@ -11,11 +12,13 @@ from typing import Final, TypeVar
 
 from pypsrp.wsman import NAMESPACES, OptionSet, SelectorSet, WSMan, WSManAction
 
-from iea_fleet.errors import BrokenError
+from iea_fleet.errors import BrokenError, TransportError
 from iea_fleet.transports.base import Ended, Reach
 from iea_fleet.transports.windows.frames import LARGEST_ANSWER
 from iea_fleet.transports.winrm_errors import NONSENSE, WIRE_ERRORS, in_our_words, told
 from iea_fleet.transports.winrm_login import Messages
+from iea_fleet.transports.winrm_refusals import silent
+from iea_fleet.transports.winrm_wire import Http
 
 _RESOURCE: Final = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd"
 _RSP: Final = f"{{{NAMESPACES['rsp']}}}"
@@ -24,7 +27,7 @@ _UNRELEASED: Final = 8
 """How many ended programs may wait for the end of the shell: it allows 15 to 25, and to release one is an exchange."""
 
 _IDLE_LEAST: Final = 60
-_CLOSING: Final = 3.0
+_CLOSING: Final = 2.0
 """Seconds for the farewell: a workstation that does not answer ends the shell by itself, once it has been idle."""
 
 _Result = TypeVar("_Result")
@@ -35,16 +38,19 @@ _UNREADABLE: Final = (ET.ParseError, ValueError, LookupError, AttributeError, Ty
 class Shell:
     """A remote shell (WinRS) of a workstation that may be let in by its first message."""
 
-    def __init__(self, messages: Messages, reach: Reach) -> None:
-        self._messages = messages
+    def __init__(self, http: Http, reach: Reach) -> None:
+        self._http = http
         self._reach = reach
+        self._messages = Messages(http, reach)
         self._id = ""
         self._ended = 0
         self._patience = max(1, int(reach.timeout / 2))
+        # The workstation has to be able to say in time that there is nothing to say yet.
+        self._messages.seconds = max(reach.timeout, self._patience + 1)
         # 150 KiB is what every version takes; 500 KiB, the default since Windows 8, can be lowered.
         self._wsman = WSMan(reach.address, operation_timeout=self._patience, no_proxy=True)
         # Its tests put their own in this place, too: it asks for `endpoint`, `send` and `close`, and for nothing else.
-        self._wsman.transport = messages  # type: ignore[assignment]
+        self._wsman.transport = self._messages  # type: ignore[assignment]
 
     def open(self) -> None:
         """Open it. NotLetInError as of logging in, and ``access_denied``; BrokenError ``too_many_shells`` and others.
@@ -64,21 +70,20 @@ class Shell:
     def run(self, command_line: str, stdin: bytes, seconds: float) -> Ended:
         """Run a program to its end with this standard input, for so many seconds at most.
 
-        Both streams together are kept up to ``LARGEST_ANSWER`` bytes. BrokenError ``went_silent`` when it is
-        not done in time (it is ended then); all others of the wire mean that nobody knows whether it ran.
+        Both streams together are kept up to ``LARGEST_ANSWER`` bytes. BrokenError ``went_silent`` when it is not done
+        by then, ``deadline_passed`` when that is the session's end: it is terminated, and the session of no more use.
         """
-        limit = time.monotonic() + seconds
+        room = self._http.seconds_left(math.inf) - min(_CLOSING, self._reach.deadline / 4)
+        limit = time.monotonic() + min(seconds, room)
         command = self._start(command_line)
         try:
             self._feed(command, stdin)
             ended = self._wait(command, limit)
         except _TookTooLongError as error:
-            self._release(command)
-            raise BrokenError(
-                f"what runs on {self._reach.workstation} is not done after {seconds:g} s and was ended",
-                "raise timeout in its connection if it is only slow",
-                code="went_silent",
-            ) from error
+            with contextlib.suppress(TransportError):
+                self._hurry()
+                self._release(command)
+            raise silent(self._reach.workstation, deadline=room < seconds) from error
         self._ended += 1
         if self._ended > _UNRELEASED:
             self._release(command)
@@ -87,9 +92,14 @@ class Shell:
     def close(self) -> None:
         """Delete the shell and all that still runs in it. TransportError when nobody confirms that."""
         if self._id:
-            self._messages.seconds = min(self._messages.seconds, _CLOSING)
+            self._hurry()
             self._ask(WSManAction.DELETE, None)
             self._id = ""
+
+    def _hurry(self) -> None:
+        """From here on it is about the farewell, which has its time beyond the deadline."""
+        self._http.grant(_CLOSING)
+        self._messages.seconds = min(self._messages.seconds, _CLOSING)
 
     def _start(self, command_line: str) -> str:
         """Through cmd.exe: without it, newer versions do nothing else and older ones want the whole path.
@@ -147,7 +157,7 @@ class Shell:
         wished = OptionSet()
         for name, value in (options or {}).items():
             wished.add_option(name, value)
-        patience = self._patience if seconds is None else min(self._patience, max(1, math.ceil(seconds)))
+        patience = self._patience if seconds is None else min(self._patience, max(1, int(seconds)))
         return self._read(
             lambda: self._wsman.invoke(
                 action,

@@ -101,9 +101,10 @@ class Http:
         try:
             self._connection.request("POST", "/wsman", body, dict(sent))
             response = self._connection.getresponse()
+            half = self._stream.ended  # before the last line of the head, which http.client takes for its end
             content = response.read(_LARGEST_BODY + 1)
-            if response.length and len(content) <= _LARGEST_BODY:
-                raise http.client.IncompleteRead(b"", response.length)
+            if half or (response.length and len(content) <= _LARGEST_BODY):
+                raise http.client.IncompleteRead(b"")
         except WIRE_ERRORS as error:
             in_the_clear = first and not self._reach.tls and not isinstance(error, TimeoutError)
             if in_the_clear and (shown := self._shown()):
@@ -115,6 +116,10 @@ class Http:
         return Reply(
             response.status, {name.lower(): response.getheader(name, "") for name in response.headers}, content
         )
+
+    def grant(self, seconds: float) -> None:
+        """Allow so many seconds for a farewell, also where the deadline has passed."""
+        self._deadline = max(self._deadline, time.monotonic() + seconds)
 
     def seconds_left(self, wanted: float) -> float:
         """How long something may take that would like so many seconds. BrokenError ``deadline_passed``."""
@@ -134,6 +139,8 @@ class Http:
     def _why(self, error: BaseException) -> TransportError:
         if isinstance(error, TimeoutError):
             return silent(self._reach.workstation, deadline=time.monotonic() >= self._deadline)
+        if isinstance(error, http.client.BadStatusLine) and "HTTP/".startswith(str(error)[:5].strip()):
+            error = EOFError()  # the first half of an answer
         return in_our_words(error, self._reach.workstation, self._reach.user)
 
     def _shown(self) -> str:
@@ -199,6 +206,7 @@ class _Stream:
 
     def __init__(self, wire: Wire) -> None:
         self.limit = float("inf")
+        self.ended = False
         self._wire = wire
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -225,10 +233,10 @@ class _Stream:
 
     def read(self, size: int) -> bytes:
         """Some bytes, none at the end. TimeoutError at the limit."""
-        if self._tls is None:
-            return self._receive(size)
         tls = self._tls
-        return self._do(lambda: tls.read(size))
+        data = self._receive(size) if tls is None else self._do(lambda: tls.read(size))
+        self.ended = not data
+        return data
 
     def close(self) -> None:
         """``http.client`` is done with it; whoever owns the wire closes that."""
