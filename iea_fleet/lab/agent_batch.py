@@ -22,23 +22,33 @@ from iea_fleet.model.request import ABSENT
 _MUTEX_PATIENCE: Final = 10
 _GROUPED: Final = ("replace_file", "replace_key")
 _WRITING: Final = (*_GROUPED, "remove_file", "make_folder", "remove_key")
+_TRIES: Final = 4
+_PAUSE: Final = 0.25
+_Step = Callable[[], None]
 _NOT_TRIED: Final = answer("not_tried")
 _journal = logging.getLogger("iea_fleet.lab")
 
 
 class _Replacement(Protocol):
-    """What becomes new, a file or a key, in steps that each raise RefusedError or OSError when they cannot be done."""
+    """What becomes new, a file or a key. Each step raises RefusedError or OSError when it cannot be done."""
 
     path: str
-    prepared: bool
 
-    def look(self) -> None: ...
-    def prepare(self) -> None: ...
-    def set_aside(self) -> None: ...
-    def put_in_place(self) -> None: ...
-    def tidy(self) -> None: ...
-    def withdraw(self) -> None: ...
-    def done(self) -> Line: ...
+    def prepare(self) -> Sequence[_Step]:
+        """What comes before any replacement of its group is made."""
+        ...
+
+    def make(self) -> Iterator[_Step]:
+        """The replacement itself, one step after the other."""
+        ...
+
+    def withdraw(self) -> Sequence[_Step]:
+        """What takes away the traces of one that was not made."""
+        ...
+
+    def done(self) -> Line:
+        """The answer when all went well."""
+        ...
 
 
 class Batch:
@@ -73,10 +83,10 @@ class Batch:
         stopped = False
         for group in _groups(requests):
             word = group[0].word
-            if _changes(group[0]) and not writing:
-                got = [failed("read_only")] * len(group)
-            elif stopped and _changes(group[0]):
+            if stopped and _changes(group[0]):
                 got = [_NOT_TRIED] * len(group)
+            elif _changes(group[0]) and not writing:
+                got = [failed("read_only"), *[_NOT_TRIED] * (len(group) - 1)]
             else:
                 got = await self._carry_out_group(group)
             stopped = stopped or (word in _WRITING and any(each.word != "done" for each in got))
@@ -114,25 +124,32 @@ class Batch:
 
     async def _replace(self, group: Sequence[_Replacement]) -> list[Line]:
         """All of them, or none when one cannot be prepared; those after one that fails later are not made."""
-        for prepare in ("look", "prepare"):
-            for at, each in enumerate(group):
-                if refusal := await self._done(getattr(each, prepare)):
+        for at, each in enumerate(group):
+            for step in each.prepare():
+                if refusal := await self._done(step):
                     return await self._withdraw(group, at, refusal)
         answers: list[Line] = []
         for at, each in enumerate(group):
-            refusal = (
-                await self._done(each.set_aside) or await self._done(each.put_in_place) or await self._done(each.tidy)
-            )
-            if refusal:
-                return answers + (await self._withdraw(group[at:], 0, refusal))
+            for step in each.make():
+                if refusal := await self._patiently(step):
+                    return answers + (await self._withdraw(group[at:], 0, refusal))
             _note(self._workstation, f"replace {each.path!r}")
             answers.append(each.done())
         return answers
 
+    async def _patiently(self, step: _Step) -> Line | None:
+        """Take a step again for a second, where somebody, most often an antivirus, holds the file for a moment."""
+        for _ in range(_TRIES):
+            refusal = await self._done(step)
+            if refusal is None or refusal.fields.get("code") != b"busy":
+                return refusal
+            await asyncio.sleep(_PAUSE)
+        return await self._done(step)
+
     async def _withdraw(self, group: Sequence[_Replacement], at: int, refusal: Line) -> list[Line]:
         for each in group:
-            if each.prepared:
-                await self._done(each.withdraw)
+            for step in each.withdraw():
+                await self._done(step)
         return [refusal if place == at else _NOT_TRIED for place in range(len(group))]
 
     async def _remove_file(self, request: Line) -> Line:
@@ -154,7 +171,7 @@ class Batch:
     def _remove_key(self, request: Line) -> Line:
         return remove_key(self._registry, request)
 
-    async def _done(self, call: Callable[[], None]) -> Line | None:
+    async def _done(self, call: _Step) -> Line | None:
         """Take a step; what it was refused with, or None."""
 
         def said() -> Line:

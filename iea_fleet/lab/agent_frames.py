@@ -82,7 +82,7 @@ def pack(lines: Iterable[Line]) -> bytes:
     compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     deflated = compressor.compress(written.encode("utf-8")) + compressor.flush()
     digest = hashlib.sha256(deflated).hexdigest()
-    return f"{_MAGIC} {digest} {base64.b64encode(deflated).decode('ascii')}\r\n".encode("ascii")
+    return f"\n{_MAGIC} {digest} {base64.b64encode(deflated).decode('ascii')}\n".encode("ascii")
 
 
 def _inflate(deflated: bytes, digest: str) -> bytes:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -100,7 +100,7 @@ class WindowsFiles:
             "is",
             kind=kind,
             size=about.st_size if kind == "file" else 0,
-            owner=SOMEBODY if shared else ADMINISTRATORS,
+            owner="" if kind in ("link", "other") else SOMEBODY if shared else ADMINISTRATORS,
             shared="yes" if shared else "no",
             modified=f"{about.st_mtime:.7f}",
         )
@@ -179,40 +179,60 @@ class FileReplacement:
     """One ``replace_file``, step by step."""
 
     def __init__(self, files: WindowsFiles, request: Line) -> None:
-        self._files = files
         self.path = request.text("path")
+        self._files = files
         self._content = request.fields["content"]
         self._expected = request.text("expected")
         self._temporary = request.text("temporary")
         self._aside = request.text("aside")
         self._private = request.is_set("private")
         self._target = Path()
-        self.prepared = False
+        self._traces = False
 
-    def look(self) -> None:
+    def prepare(self) -> Sequence[Callable[[], None]]:
+        """Look at the old file, and write the new one beside it."""
+        return self._look, self._write
+
+    def make(self) -> Iterator[Callable[[], None]]:
+        """``[IO.File]::Replace`` moves the old file away and then the new one in, and can be killed in between."""
+        yield self._set_aside
+        yield self._put_in_place
+        yield self._tidy
+
+    def withdraw(self) -> Sequence[Callable[[], None]]:
+        """Take away what was written, and give the old file its name again where none has it."""
+        return [self._restore] if self._traces else []
+
+    def done(self) -> Line:
+        """The answer when all went well."""
+        return answer("done", digest=digest_of(self._content))
+
+    def _look(self) -> None:
         """Compare with what is expected, and look whether the old content may be set aside there."""
-        if not self._files.locate(self.path).parent.is_dir():
+        files = self._files
+        files.look(self.path, self._expected)
+        self._target = files.locate(self.path)
+        if not self._target.parent.is_dir():
             raise RefusedError(failed("no_folder"))
-        self._files.look(self.path, self._expected)
-        if self._expected != ABSENT and is_shared(self._files.locate(self._aside).parent.stat()):
+        aside = files.locate(self._aside).parent
+        if self._expected != ABSENT and aside != self._target.parent and is_shared(aside.stat()):
             raise RefusedError(failed("shared_folder"))
 
-    def prepare(self) -> None:
+    def _write(self) -> None:
         """Write the new content beside the file, under the rights that it will have."""
         files = self._files
         files.refuse_writes()
-        self._target, temporary = files.locate(self.path), files.locate(self._temporary)
+        temporary = files.locate(self._temporary)
         kept = stat.S_IMODE(self._target.stat().st_mode) if self._expected != ABSENT else 0o644
-        mode = 0o600 if self._private else kept
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            self.prepared = True
-            os.fchmod(out.fileno(), mode)
+            self._traces = True
+            os.fchmod(out.fileno(), 0o600 if self._private else kept)
             files.refuse_writes(needs_room=True)
             out.write(self._content)
         files.stamp(temporary)
 
-    def set_aside(self) -> None:
-        """The first half of ``[IO.File]::Replace``: the old file goes away. Since it looked, nobody could write it."""
+    def _set_aside(self) -> None:
+        """Since it looked, the real agent has kept everybody from writing the old file: here it looks again."""
         files = self._files
         files.refuse_writes()
         files.look(self.path, self._expected)
@@ -220,28 +240,28 @@ class FileReplacement:
             files.refuse_held(self._target)
             self._target.replace(files.locate(self._aside))
 
-    def put_in_place(self) -> None:
-        """Its second half, or ``[IO.File]::Move`` where nothing was."""
+    def _put_in_place(self) -> None:
         temporary = self._files.locate(self._temporary)
         try:
             os.link(temporary, self._target)
         except FileExistsError:
             raise RefusedError(answer("moved", found=digest_of(self._files.content(self.path)))) from None
         temporary.unlink()
-        self.prepared = False
 
-    def tidy(self) -> None:
+    def _tidy(self) -> None:
         """Remove the old content, and read the new one again."""
         if self._expected != ABSENT:
             self._files.locate(self._aside).unlink(missing_ok=True)
+        self._traces = False
         if self._files.content(self.path) != self._content:
             raise RefusedError(failed("changed_since"))
         self._files.workstation.was_replaced(self._target)
 
-    def withdraw(self) -> None:
-        """Take away what was prepared."""
+    def _restore(self) -> None:
         self._files.locate(self._temporary).unlink(missing_ok=True)
-
-    def done(self) -> Line:
-        """The answer when all went well."""
-        return answer("done", digest=digest_of(self._content))
+        if self._expected == ABSENT:
+            return
+        aside = self._files.locate(self._aside)
+        if aside.exists() and not self._target.exists():
+            aside.replace(self._target)
+        aside.unlink(missing_ok=True)

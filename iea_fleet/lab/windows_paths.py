@@ -9,7 +9,7 @@ from pathlib import Path
 # Microsoft, "Naming Files, Paths, and Namespaces": characters, endings and devices that no name may have.
 _DRIVE = re.compile(r"[A-Za-z]:")
 _BAD = re.compile(r"""[<>:"|?*\\\x00-\x1f]|[ .]$""")
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin[$]|conout[$])(?:[. ].*)?", re.IGNORECASE)
 
 
 class BadPathError(ValueError):
@@ -22,8 +22,9 @@ def locate(root: Path, path: str) -> Path:
     ``root`` holds one folder a drive. What is not there has the name that was asked for. A link is not followed where
     it is the last part; one that leads out of ``root`` leads nowhere (FileNotFoundError).
     """
-    drive, *names = path.rstrip("/").split("/")
-    if not _DRIVE.fullmatch(drive) or (not names and path.rstrip("/") == path):
+    drive, slash, below = path.partition("/")
+    names = below.split("/") if below else []
+    if not _DRIVE.fullmatch(drive) or not slash:
         raise BadPathError(path)
     found = _child(root, drive)
     for name in names:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 from iea_fleet.lab.agent_frames import Line, RefusedError, answer, failed
@@ -17,7 +20,7 @@ from iea_fleet.lab.windows_paths import same_name
 from iea_fleet.model.request import ABSENT
 
 FILE: Final = "HKLM.json"
-_HIVE: Final = "HKLM"
+_PATH: Final = re.compile(r"HKLM(/[^/\\\x00]{1,255})+")
 _TEXT: Final = ("String", "ExpandString")
 _NUMBER: Final = {"DWord": 32, "QWord": 64}
 _BYTES: Final = ("Binary", "None")
@@ -55,9 +58,14 @@ class Registry:
 
     def content(self, path: str) -> bytes | None:
         """The values of a key as lines; None without the key. RefusedError ``bad_path``."""
-        keys = {**_OF_WINDOWS, **self._keys()}
+        values = self.values(path)
+        return None if values is None else written(values)
+
+    def values(self, path: str) -> _Values | None:
+        """The values of a key by their names; None without the key. RefusedError ``bad_path``."""
+        keys = self._keys()
         found = _named(keys, _checked(path))
-        return None if found is None else written(keys[found])
+        return None if found is None else keys[found]
 
     def look(self, path: str, expected: str) -> None:
         """Compare a key with what is expected. RefusedError when it is another."""
@@ -87,49 +95,59 @@ class Registry:
 
     def _keys(self) -> dict[str, _Values]:
         try:
-            return dict(json.loads(self._file.read_bytes()))
+            return {**_OF_WINDOWS, **json.loads(self._file.read_bytes())}
         except FileNotFoundError:
-            return {}
+            return dict(_OF_WINDOWS)
 
 
 class KeyReplacement:
-    """One ``replace_key``, step by step: a key has no temporary name, and nothing of it is set aside."""
-
-    prepared = False
+    """One ``replace_key``, step by step: each value is written by itself, and nothing is set aside."""
 
     def __init__(self, registry: Registry, request: Line) -> None:
+        self.path = request.text("path")
         self._registry = registry
         self._content = request.fields["content"]
         self._expected = request.text("expected")
-        self.path = request.text("path")
+        self._wanted: _Values = {}
 
-    def look(self) -> None:
-        """Compare with what is expected, and read the values that are wanted."""
-        self._registry.look(self.path, self._expected)
+    def prepare(self) -> Sequence[Callable[[], None]]:
+        """Compare with what is expected, and understand what is wanted."""
+        return self._look, self._read
 
-    def prepare(self) -> None:
-        """Read the values that are wanted."""
-        read(self._content)
+    def make(self) -> Iterator[Callable[[], None]]:
+        """Remove each value that is gone, write each that is another, and read the key again."""
+        yield self._look
+        now = self._registry.values(self.path) or {}
+        yield from (partial(self._registry.put, self.path, values) for values in _between(now, self._wanted))
+        yield self._check
 
-    def set_aside(self) -> None:
-        """Nobody can be kept out of a key, so it is compared once more."""
-        self._registry.look(self.path, self._expected)
-
-    def put_in_place(self) -> None:
-        """Write all values."""
-        self._registry.put(self.path, read(self._content))
-
-    def tidy(self) -> None:
-        """Read the key again."""
-        if self._registry.content(self.path) != self._content:
-            raise RefusedError(failed("changed_since"))
-
-    def withdraw(self) -> None:
+    def withdraw(self) -> Sequence[Callable[[], None]]:
         """Nothing was prepared."""
+        return []
 
     def done(self) -> Line:
         """The answer when all went well."""
         return answer("done", digest=digest_of(self._content))
+
+    def _look(self) -> None:
+        self._registry.look(self.path, self._expected)
+
+    def _read(self) -> None:
+        self._wanted = read(self._content)
+
+    def _check(self) -> None:
+        if self._registry.content(self.path) != self._content:
+            raise RefusedError(failed("changed_since"))
+
+
+def _between(now: _Values, wanted: _Values) -> Iterator[_Values]:
+    """What a key holds after each value that is removed or written; at least once, so that the key is made."""
+    values = {name: value for name, value in now.items() if name in wanted}
+    yield dict(values)
+    for name, value in wanted.items():
+        if values.get(name) != value:
+            values[name] = value
+            yield dict(values)
 
 
 def written(values: _Values) -> bytes:
@@ -155,11 +173,13 @@ def read(content: bytes) -> _Values:
 
 
 def remove_key(registry: Registry, request: Line) -> Line:
-    """Remove a key that still is the expected one; keys below it stay, and it with them, without values."""
+    """Remove a key that still is the expected one. Windows removes none that has others below it."""
     path, expected = request.text("path"), request.text("expected")
     registry.look(path, expected)
+    if expected != ABSENT and registry.has_subkeys(path):
+        return failed("error", "the key has subkeys")
     if expected != ABSENT:
-        registry.put(path, {} if registry.has_subkeys(path) else None)
+        registry.put(path, None)
     return answer("done", digest=ABSENT)
 
 
@@ -189,8 +209,7 @@ def _value(kind: str, data: bytes) -> str | int | list[str]:
 
 
 def _checked(path: str) -> str:
-    hive, *names = path.split("/")
-    if not same_name(hive, _HIVE) or not names or not all(names) or "\\" in path:
+    if not _PATH.fullmatch(path):
         raise RefusedError(failed("bad_path"))
     return path
 
