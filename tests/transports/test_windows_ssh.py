@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +21,7 @@ from windows_endpoints import endpoint as served
 from iea_fleet.errors import BrokenError
 from iea_fleet.lab.powershell import Shell
 from iea_fleet.lab.ssh_server import USER, Offered, Visit
+from iea_fleet.lab.windows_sftp import WindowsSftp
 from iea_fleet.lab.windows_ssh import VERSION, WindowsSshWorkstation
 from iea_fleet.model.request import (
     ABSENT,
@@ -43,6 +45,7 @@ from iea_fleet.model.request import (
     Stat,
     digest,
 )
+from iea_fleet.transports import ssh
 from iea_fleet.transports.base import Reach
 from iea_fleet.transports.ssh_windows import WindowsSshSession, open_session
 
@@ -64,24 +67,28 @@ def endpoint(
 
 
 @pytest.fixture
-def opened(endpoint: Endpoint[WindowsSshWorkstation], client_key: Path) -> Iterator[Callable[..., WindowsSshSession]]:
+def reach(endpoint: Endpoint[WindowsSshWorkstation], client_key: Path) -> Reach:
+    return Reach(
+        workstation=endpoint.workstation.name,
+        address="127.0.0.1",
+        port=endpoint.server.port,
+        user=USER,
+        timeout=10.0,
+        deadline=60.0,
+        key_file=str(client_key),
+        host_keys=(endpoint.server.host_key,),
+        windows=True,
+        private_folder=LAYOUT.private,
+    )
+
+
+@pytest.fixture
+def opened(reach: Reach, endpoint: Endpoint[WindowsSshWorkstation]) -> Iterator[Callable[..., WindowsSshSession]]:
     with contextlib.ExitStack() as stack:
 
         def open_one(*, read_only: bool = False, **changes: Any) -> WindowsSshSession:
-            known: dict[str, Any] = {
-                "workstation": endpoint.workstation.name,
-                "address": "127.0.0.1",
-                "port": endpoint.server.port,
-                "user": USER,
-                "timeout": 10.0,
-                "deadline": 60.0,
-                "key_file": str(client_key),
-                "host_keys": (endpoint.server.host_key,),
-                "windows": True,
-                "private_folder": LAYOUT.private,
-            }
-            reach = Reach(**{**known, **changes})
-            return stack.enter_context(open_session(reach, endpoint.connect(), read_only=read_only))
+            session = open_session(replace(reach, **changes), endpoint.connect(), read_only=read_only)
+            return stack.enter_context(session)
 
         yield open_one
 
@@ -193,6 +200,37 @@ def test_where_there_is_no_sftp_the_agent_reads(opened: Callable[..., WindowsSsh
     assert isinstance(content, FileContent)
     assert missing == Absent()
     assert session.agent.round_trips == 1
+
+
+class _NoRoomTold(WindowsSftp):
+    def perform(self, name: str, *rest: Any) -> Any:
+        if name == "statvfs":
+            raise asyncssh.SFTPOpUnsupported("Operation unsupported")
+        return super().perform(name, *rest)
+
+
+class NoRoomTold(WindowsSshWorkstation):
+    """Its SFTP server does not know OpenSSH's statvfs extension."""
+
+    offered = Offered(VERSION, _NoRoomTold)
+
+
+@pytest.mark.parametrize("endpoint", [NoRoomTold], indirect=True)
+def test_room_is_asked_of_the_agent_where_sftp_does_not_tell_it(
+    reach: Reach, opened: Callable[..., WindowsSshSession], endpoint: Endpoint[Any]
+) -> None:
+    session = opened(read_only=True)
+    room, missing, content = session.carry_out(
+        [MeasureRoom("C:/ProgramData"), MeasureRoom(MISSING), ReadFile(SETTINGS)]
+    )
+    assert isinstance(room, Room)
+    assert missing == Absent()
+    assert isinstance(content, FileContent)
+    assert session.agent.round_trips == 1
+    with ssh.open_session(reach, endpoint.connect(), read_only=True) as posix:
+        (not_told,) = posix.carry_out([MeasureRoom("/C:/ProgramData")])
+    assert isinstance(not_told, Failed)
+    assert not_told.reason_code == "not_supported"
 
 
 class Crashing(WindowsSshWorkstation):
