@@ -15,7 +15,7 @@ from iea_fleet.engine.inside import STEPS, Inside
 from iea_fleet.engine.operation import Operation
 from iea_fleet.engine.redaction import cleaned_step
 from iea_fleet.errors import IeaFleetError, OfflineError
-from iea_fleet.model.examination import GUIDED, Examination, Finding, Step
+from iea_fleet.model.examination import GUIDED, Examination, Finding, Step, title
 from iea_fleet.model.target import GuidedConnection, SshConnection, Target, WinrmConnection
 from iea_fleet.transports.base import Reach, Session
 from iea_fleet.transports.examine import enter, examine
@@ -47,7 +47,7 @@ class _Doctor:
             seen = "a person sets this workstation at the window; there is nothing to connect to"
             remedy = f"the fiche: iea-fleet plan INVENTORY --limit {target.name}"
             step = Step(GUIDED, Finding.NOT_TRIED, seen, remedy, GUIDED)
-            return Examination(target.name, target.office, "guided", (step,))
+            return Examination(target.name, target.office, "", (step,))
         trail = Trail()
         if not self.operation.stopped:
             self._walk(target, trail)
@@ -99,7 +99,7 @@ def _why_no_further(trail: Trail) -> str:
     if not trail.steps:
         return "interrupted before it was begun"
     last = trail.steps[-1].name
-    return "the session had ended" if last in STEPS else f"needs {last.replace('_', ' ')}"
+    return "the session had ended" if last in STEPS else f"needs {title(last)}"
 
 
 def _without_secrets(target: Target) -> Target:

@@ -12,6 +12,23 @@ Verdict = Literal["offline", "bad", "warn", "interrupted", "guided", "ok"]
 GUIDED: Final = "guided"
 """The only step, and the reason code, of a workstation that a person at the window sets."""
 
+_TITLES: Final = {
+    "jump": "jump host",
+    "powershell": "PowerShell",
+    "run": "run.json",
+    "private": "private folder",
+    "room": "free space",
+}
+
+
+def title(name: str) -> str:
+    """What people call a step.
+
+    >>> title("room"), title("host_key")
+    ('free space', 'host key')
+    """
+    return _TITLES.get(name) or name.replace("_", " ")
+
 
 class Finding(StrEnum):
     """What came of one step."""
@@ -40,7 +57,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """One workstation. ``way`` is how it is reached, in words; ``offline``: no TCP connection came to be."""
+    """One workstation. ``way`` is how it is reached, in words, "" where nobody connects to it; ``offline``: no TCP connection came to be."""
 
     workstation: str
     office: str

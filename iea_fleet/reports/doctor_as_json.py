@@ -45,7 +45,7 @@ class ExaminedPart:
     name: str
     office: str
     way: str
-    """How it is reached, in words."""
+    """How it is reached, in words; empty where nobody connects to it."""
     verdict: Verdict
     steps: tuple[StepPart, ...]
     """In the order in which they were taken."""

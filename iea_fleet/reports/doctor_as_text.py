@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from iea_fleet.model.examination import GUIDED, Examination, Finding, Step, Verdict
+from iea_fleet.model.examination import GUIDED, Examination, Finding, Step, Verdict, title
 from iea_fleet.reports.indented import Indented
 from iea_fleet.reports.safe import printable
 from iea_fleet.reports.wording import Look, short_seconds, workstations
@@ -29,13 +29,6 @@ _VERDICTS: Final[Mapping[Verdict, tuple[str, Look]]] = {
     "guided": ("guided", Look("…", "cyan")),
     "ok": ("well", _LOOKS[Finding.OK]),
 }
-_TITLES: Final = {
-    "jump": "jump host",
-    "powershell": "PowerShell",
-    "run": "run.json",
-    "private": "private folder",
-    "room": "free space",
-}
 _TITLE: Final = 14
 _TOOK: Final = 5
 _SKIPPED: Final = 4
@@ -49,7 +42,9 @@ def examination_text(one: Examination, *, whole: bool) -> RenderableType:
         seconds = sum(step.seconds or 0.0 for step in one.steps)
         told = f"  well, {short_seconds(seconds)}"
         return Indented(Text.assemble((f"{look.symbol} ", look.style), name, told))
-    head = Text.assemble((f"{look.symbol} ", look.style), name, f"  {word}", (f"  {printable(one.way)}", "dim"))
+    head = Text.assemble(
+        (f"{look.symbol} ", look.style), name, f"  {word}", (f"  {printable(one.way)}".rstrip(), "dim")
+    )
     return Group(Indented(head), *_steps(one.steps, whole=whole))
 
 
@@ -66,7 +61,7 @@ def _steps(steps: Sequence[Step], *, whole: bool) -> Iterator[RenderableType]:
             yield from _step(step)
     left = [step for step in steps if step.finding is Finding.NOT_TRIED]
     for (why, remedy), alike in groupby(left, key=lambda step: (step.seen, step.remedy)):
-        titles = [_title(step) for step in alike if step.name != GUIDED]
+        titles = [title(step.name) for step in alike if step.name != GUIDED]
         line = f"not tried: {', '.join(titles)}: {why}" if titles else why
         yield Indented(Text(printable(line), style="dim"), _SKIPPED, Text("  - ", style="dim"))
         yield from _remedy(remedy, _SKIPPED)
@@ -75,7 +70,9 @@ def _steps(steps: Sequence[Step], *, whole: bool) -> Iterator[RenderableType]:
 def _step(step: Step) -> Iterator[RenderableType]:
     look = _LOOKS[step.finding]
     took = "" if step.seconds is None else short_seconds(step.seconds)
-    lead = Text.assemble(("  " + look.symbol, look.style), f" {_title(step):{_TITLE}} ", (f"{took:>{_TOOK}}  ", "dim"))
+    lead = Text.assemble(
+        ("  " + look.symbol, look.style), f" {title(step.name):{_TITLE}} ", (f"{took:>{_TOOK}}  ", "dim")
+    )
     yield Indented(Text(printable(step.seen)), len(lead), lead)
     yield from _remedy(step.remedy, len(lead))
 
@@ -83,7 +80,3 @@ def _step(step: Step) -> Iterator[RenderableType]:
 def _remedy(remedy: str, columns: int) -> Iterator[RenderableType]:
     if remedy:
         yield Indented(Text(printable(remedy)), columns + 2, Text(f"{'':{columns}}→ "))
-
-
-def _title(step: Step) -> str:
-    return _TITLES.get(step.name, step.name.replace("_", " "))
