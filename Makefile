@@ -5,10 +5,10 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= 2
 
-.PHONY: help demo test chaos check schemas bench clean packages
+.PHONY: help demo test chaos check powershell-profile schemas bench clean packages
 
 help:  ## Show this list.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "iea-fleet needs Python 3.11 or later")'
@@ -40,6 +40,10 @@ check: $(VENV)/.development  ## Style, types, contracts, schemas and docs.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/fresh.py
+	$(BIN)/python scripts/powershell_check.py
+
+powershell-profile: $(VENV)/.development  ## Fetch anew what Windows PowerShell 5.1 offers, as far as the scripts use it.
+	$(BIN)/python scripts/powershell_profile.py
 
 schemas: $(VENV)/.development  ## Write schemas/ and docs/commands.md anew from the code.
 	$(BIN)/python scripts/fresh.py --write

@@ -46,6 +46,7 @@ $writers = [string[]]@('replace_file', 'remove_file', 'make_folder', 'replace_ke
 $grouped = [string[]]@('replace_file', 'replace_key')
 
 function Set-Failure($item, $code) {
+    # $code is always a constant.
     $item.answer = @('failed', 'code', $code, 'detail', [string]$item.detail)
 }
 
@@ -66,7 +67,6 @@ function Set-Error($item) {
     }
     $line = $item.error.InvocationInfo.ScriptLineNumber
     $item.detail = "$type 0x$number (line $line) $said"
-    $code = $codes[$number]
     if ($number -eq '80070002' -or $number -eq '80070003') {
         if ($lookers -contains $item.word) {
             $item.answer = @('absent')
@@ -77,10 +77,11 @@ function Set-Error($item) {
             return
         }
     }
-    if ($null -eq $code) {
-        $code = 'error'
+    $code = 'error'
+    if ($null -ne $codes[$number]) {
+        $code = $codes[$number]
     }
-    Set-Failure $item $code
+    $item.answer = @('failed', 'code', $code, 'detail', $item.detail)
 }
 
 function Get-Kind($item) {
@@ -155,7 +156,8 @@ function Read-Names($item) {
 
 function Test-Shared($item) {
     # Whether others than the owner, administrators and the system may read; $item.security is what Windows keeps.
-    foreach ($rule in $item.security.GetAccessRules($true, $true, $sidType)) {
+    $rules = [System.Security.AccessControl.FileSystemAccessRule[]]$item.security.GetAccessRules($true, $true, $sidType)
+    foreach ($rule in $rules) {
         $rights = [int]$rule.FileSystemRights
         # ReadData, or one of the generic rights: GENERIC_ALL 0x10000000, GENERIC_READ 0x80000000 (the sign).
         $reads = ($rights -band 1) -ne 0 -or ($rights -band 0x10000000) -ne 0 -or $rights -lt 0
@@ -567,8 +569,8 @@ function Initialize-Key($item) {
     Open-Key $item
     $found = 'absent'
     if ($null -ne $item.key) {
-        $item.before = Get-KeyText $item
-        $item.source = [System.IO.MemoryStream]::new($utf8.GetBytes($item.before))
+        $item.values = Get-KeyText $item
+        $item.source = [System.IO.MemoryStream]::new($utf8.GetBytes($item.values))
         $found = Get-Digest $item
     }
     if ($found -ne $item.expected) {
@@ -589,7 +591,7 @@ function Write-Key($item) {
     }
     catch {
         # Each value is written by itself: those that were are put back.
-        $item.target = [string]$item.before
+        $item.target = [string]$item.values
         Set-Values $item
         if (-not $existed) {
             $item.hive.DeleteSubKey($item.file)
@@ -632,7 +634,7 @@ function Set-Values($item) {
 function Set-Value($item) {
     $parts = $item.line.Split([char]32)
     $name = $utf8.GetString([System.Convert]::FromBase64String($parts[0]))
-    $kind = [System.Enum]::Parse([Microsoft.Win32.RegistryValueKind], $parts[1])
+    $kind = [Microsoft.Win32.RegistryValueKind]$parts[1]
     $value = [System.Convert]::FromBase64String($parts[2])
     if ($parts[1] -eq 'DWord') {
         $number = [System.UInt32]::Parse($utf8.GetString($value), $invariant)
@@ -799,10 +801,11 @@ function Open-Url($item) {
         }
     }
     finally {
-        foreach ($each in @($item.stream, $item.client)) {
-            if ($null -ne $each) {
-                $each.Dispose()
-            }
+        if ($null -ne $item.stream) {
+            $item.stream.Dispose()
+        }
+        if ($null -ne $item.client) {
+            $item.client.Dispose()
         }
     }
     $seconds = $item.clock.Elapsed.TotalSeconds.ToString('0.000', $invariant)
@@ -850,26 +853,28 @@ function Connect-Server($item) {
 
 function Set-ConnectFault($item) {
     $reason = $item.error.Exception.GetBaseException()
-    if ($reason -isnot [System.Net.Sockets.SocketException]) {
-        throw $reason
-    }
     $item.detail = $reason.Message
     $item.fault = 'no_route'
-    if ($reason.SocketErrorCode -eq [System.Net.Sockets.SocketError]::TimedOut) {
-        $item.fault = 'timeout'
+    if ($reason -is [System.Net.Sockets.SocketException]) {
+        if ($reason.SocketErrorCode -eq [System.Net.Sockets.SocketError]::TimedOut) {
+            $item.fault = 'timeout'
+        }
+        if ($reason.SocketErrorCode -eq [System.Net.Sockets.SocketError]::ConnectionRefused) {
+            $item.fault = 'refused'
+        }
+        if ($reason.SocketErrorCode -eq [System.Net.Sockets.SocketError]::AccessDenied) {
+            # A firewall of the workstation itself.
+            $item.fault = 'refused'
+        }
     }
-    if ($reason.SocketErrorCode -eq [System.Net.Sockets.SocketError]::ConnectionRefused) {
-        $item.fault = 'refused'
-    }
-    # A firewall of the workstation itself.
-    if ($reason.SocketErrorCode -eq [System.Net.Sockets.SocketError]::AccessDenied) {
-        $item.fault = 'refused'
+    else {
+        throw $reason
     }
 }
 
 function Start-Tls($item) {
     $protocols = [System.Security.Authentication.SslProtocols]::Tls12
-    if ([System.Enum]::IsDefined([System.Security.Authentication.SslProtocols], 'Tls13')) {
+    if ([System.Enum]::GetNames($protocols.GetType()) -contains 'Tls13') {
         # .NET 4.8: what Windows allows.
         $protocols = [System.Security.Authentication.SslProtocols]::None
     }
@@ -1252,11 +1257,12 @@ function Read-Batch($item) {
 
 function Invoke-Batch($item) {
     # All requests in order, those that go together in one group.
+    $first = $item.requests[0]
     $stopped = $false
     $at = 1
     while ($at -lt $item.requests.Count) {
         $request = $item.requests[$at]
-        $request.mode = $item.requests[0].mode
+        $request.mode = $first.mode
         $at++
         $acts = $request.word -eq 'run_action' -and $request.reads -ne 'yes'
         if ($writers -notcontains $request.word -and -not ($acts -and $stopped)) {
@@ -1329,9 +1335,9 @@ function Write-Answers($item) {
 
 $item = @{ word = 'batch' }
 Read-Batch $item
-$about = $item.requests[0]
-$about.answer = @(
-    'agent', 'version', '1', 'id', $about.id,
+$first = $item.requests[0]
+$first.answer = @(
+    'agent', 'version', '1', 'id', $first.id,
     'powershell', $PSVersionTable.PSVersion.ToString(),
     'language', $ExecutionContext.SessionState.LanguageMode.ToString(),
     'windows', [System.Environment]::OSVersion.Version.ToString())

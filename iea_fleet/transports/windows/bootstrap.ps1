@@ -4,7 +4,7 @@ if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') { exit 91 }
 try {
     [string[]]$lines = @($input)
     $head = $lines[0].Trim().Split(' ')
-    $packed = [System.Convert]::FromBase64String([string]::Join('', $lines, 1, $lines.Count - 1))
+    $packed = [System.Convert]::FromBase64String([string]::Join('', $lines, 1, $lines.Length - 1))
     $sha = [System.Security.Cryptography.SHA256CryptoServiceProvider]::new()
     $found = [System.BitConverter]::ToString($sha.ComputeHash($packed)).Replace('-', '').ToLowerInvariant()
     if ($head[0] -ne 'IEA1' -or $head[1] -ne $found) { exit 90 }
