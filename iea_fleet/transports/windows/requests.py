@@ -26,8 +26,6 @@ from iea_fleet.model.request import (
 )
 
 _Field = str | bytes | bool | float
-
-
 _BATCH_FILE: Final = (".bat", ".cmd")
 _SPECIAL: Final = frozenset('"%!^&|<>()\r\n')
 
@@ -53,9 +51,9 @@ def head(identity: str, *, read_only: bool) -> bytes:
 def line(request: Request, private_folder: str, roots: Iterable[bytes] = ()) -> bytes:
     """The line of one request.
 
-    What a replacement sets aside goes into ``private_folder``, or beside the file where that is another drive (Windows
-    sets aside on the same one alone), under a name by which a later run knows it as left over. ``roots`` are the
-    certificates (DER) that an OpenUrl trusts; none means those that Windows trusts.
+    What a replacement sets aside goes into ``private_folder`` (which is on the same drive, as Windows wants it), under a
+    name by which a later run knows it as left over; "" is the folder of the file. ``roots`` are the certificates (DER)
+    that an OpenUrl trusts; none means those that Windows trusts.
     """
     fields: dict[str, _Field]
     match request:
@@ -70,10 +68,8 @@ def line(request: Request, private_folder: str, roots: Iterable[bytes] = ()) -> 
         case MakeFolder(path, private):
             word, fields = "make_folder", {"path": path, "private": private}
         case RemoveFile(path, expected):
-            word, fields = (
-                "remove_key" if is_registry_key(path) else "remove_file",
-                {"path": path, "expected": expected},
-            )
+            word = "remove_key" if is_registry_key(path) else "remove_file"
+            fields = {"path": path, "expected": expected}
         case ReplaceFile():
             word, fields = _replacement(request, private_folder)
         case RunAction((program, *arguments), stdin, timeout, reads):
@@ -99,20 +95,18 @@ def _replacement(request: ReplaceFile, private_folder: str) -> tuple[str, dict[s
     if is_registry_key(path):
         return "replace_key", fields
     folder, _, name = path.rpartition("/")
-    same_drive = path[:2].casefold() == private_folder[:2].casefold()
     token = secrets.token_hex(8)
     return "replace_file", {
         **fields,
         "temporary": f"{folder}/{temporary_name(name, token)}",
-        "aside": f"{private_folder if same_drive else folder}/{aside_name(name, token)}",
+        "aside": f"{private_folder or folder}/{aside_name(name, token)}",
         "private": request.private,
     }
 
 
 def _line(word: str, fields: Mapping[str, _Field]) -> bytes:
-    return (
-        b" ".join([word.encode(), *(f"{name}=".encode() + _encoded(value) for name, value in fields.items())]) + b"\n"
-    )
+    written = (f"{name}=".encode() + _encoded(value) for name, value in fields.items())
+    return b" ".join([word.encode(), *written]) + b"\n"
 
 
 def _encoded(value: _Field) -> bytes:
