@@ -51,9 +51,9 @@ def head(identity: str, *, read_only: bool) -> bytes:
 def line(request: Request, private_folder: str, roots: Iterable[bytes] = ()) -> bytes:
     """The line of one request.
 
-    What a replacement sets aside goes into ``private_folder`` (which is on the same drive, as Windows wants it), under a
-    name by which a later run knows it as left over; "" is the folder of the file. ``roots`` are the certificates (DER)
-    that an OpenUrl trusts; none means those that Windows trusts.
+    What a replacement sets aside goes into ``private_folder`` (on the same drive, as Windows wants it; "" is the folder
+    of the file), under a name by which a later run knows it as left over. ``roots`` are the certificates (DER) that an
+    OpenUrl trusts; none means those that Windows trusts.
     """
     fields: dict[str, _Field]
     match request:
