@@ -51,13 +51,18 @@ class Levels:
 
     def where(self, *keys: str) -> Steps:
         """The path of a value: that of the lowest level that gives one; the lowest level when none does."""
-        for level in reversed(self.levels):
+        depth = self.depth(*keys)
+        return self.lowest if depth is None else (*self.levels[depth].path, *keys)
+
+    def depth(self, *keys: str) -> int | None:
+        """How far down the lowest level is that gives a value, from 0; None when none does."""
+        for depth, level in reversed(tuple(enumerate(self.levels))):
             value: Any = level.settings
             for key in keys:
                 value = value.get(key) if isinstance(value, Mapping) else getattr(value, key, None)
             if value is not None:
-                return (*level.path, *keys)
-        return self.lowest
+                return depth
+        return None
 
     def needs(self, section: str) -> tuple[Steps, ...]:
         """What has to be read rightly before something missing in a section is certain."""
@@ -121,6 +126,13 @@ def _winrm(known: dict[str, Any], levels: Levels, notes: Notes) -> WinrmConnecti
         if known.get("auth") == "basic":
             wrong = "sends the password in the clear without tls"
             notes.add(levels.where("connection", "auth"), wrong, "write tls: true, or auth: negotiate")
+        for key in [each for each in ("certificate", "ca_file") if each in known]:
+            # One that is inherited is for those below that have tls.
+            if (levels.depth("connection", key) or 0) >= (levels.depth("connection", "tls") or 0):
+                wrong = "there is no certificate without tls, where the login alone seals the messages"
+                path = levels.where("connection", key)
+                notes.add(path, wrong, "delete it, or write tls: true", needs=levels.needs("connection"))
+            del known[key]
     return WinrmConnection(**known)
 
 

@@ -106,6 +106,28 @@ def test_a_workstation_overrides_its_office() -> None:
     assert second.files["net_entreprises.d"] == "C:/Impact/u/2-d.xml"
 
 
+def test_a_workstation_without_tls_inherits_no_certificate() -> None:
+    winrm = {"transport": "winrm", "user": "w", "password": "env:P", "ca_file": "ca.pem"}
+    sealed, pinned, other_port = targets(
+        {
+            "n": {
+                "workstations": {
+                    "a": {"address": "a", "connection": {"tls": False}},
+                    "b": {"address": "b", "connection": {"certificate": "sha256:" + "0" * 64}},
+                    "c": {"address": "c", "connection": {"tls": False, "port": 15985, "auth": "ntlm"}},
+                }
+            }
+        },
+        defaults={"connection": winrm},
+        secrets={"env": {"kind": "env", "names": ["P"]}},
+    )
+    assert sealed.connection == WinrmConnection(user="w", password="env:P", tls=False, port=5985)
+    assert pinned.connection == WinrmConnection(
+        user="w", password="env:P", port=5986, certificate="sha256:" + "0" * 64, ca_file="ca.pem"
+    )
+    assert other_port.connection == WinrmConnection(user="w", password="env:P", tls=False, port=15985, auth="ntlm")
+
+
 def test_keys_of_the_registry_are_paths_of_their_own() -> None:
     described = {
         **LAYOUT,
