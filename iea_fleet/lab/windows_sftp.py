@@ -11,6 +11,7 @@ import os
 import posixpath
 import re
 import stat
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,14 @@ _READ_ONLY: Final = 0o222
 
 class WindowsSftp(Files):
     """The drives of the visited workstation."""
+
+    def __init__(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        super().__init__(chan)
+        self._open_files: Counter[Path] = Counter()
+
+    def exit(self) -> None:
+        """The connection is gone, and with it the process that held files open."""
+        self.workstation.open_files -= self._open_files
 
     def map_path(self, path: bytes) -> bytes:
         """Where ``/C:/…``, ``C:/…``, either with backslashes, or a path below the home folder really is."""
@@ -94,12 +103,13 @@ class WindowsSftp(Files):
         attrs.permissions = 0o600 if _is_private(file.parent) else 0o644
         opened = real(self, path, flags, attrs)
         self.workstation.open_files[file] += 1
+        self._open_files[file] += 1
         return opened
 
     def _let_go(self, opened: Any) -> None:  # noqa: ANN401 - asyncssh's
-        file = Path(os.fsdecode(opened.name))
-        self.workstation.open_files[file] -= 1
-        self.workstation.open_files += type(self.workstation.open_files)()
+        closed = Counter([Path(os.fsdecode(opened.name))])
+        self._open_files -= closed
+        self.workstation.open_files -= closed
 
     def _set_attributes(self, real: Callable[..., Any], what: Any, attrs: asyncssh.SFTPAttrs) -> Any:  # noqa: ANN401
         if attrs.uid is not None or attrs.gid is not None:
