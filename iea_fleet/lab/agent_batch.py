@@ -19,7 +19,6 @@ from iea_fleet.lab.windows_urls import open_url
 from iea_fleet.lab.workstation import Workstation
 from iea_fleet.model.request import ABSENT
 
-_MUTEX_PATIENCE: Final = 10
 _GROUPED: Final = ("replace_file", "replace_key")
 _WRITING: Final = (*_GROUPED, "remove_file", "make_folder", "remove_key")
 _TRIES: Final = 4
@@ -51,6 +50,28 @@ class _Replacement(Protocol):
         ...
 
 
+class Mutex:
+    """The machine-wide mutex of one workstation; ``patience`` is in seconds."""
+
+    def __init__(self, patience: float = 10) -> None:
+        self.patience = patience
+        self._lock = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def waited_for(self) -> AsyncIterator[bool]:
+        """Whether it was had in time. A process that dies leaves it to the next."""
+        try:
+            async with asyncio.timeout(self.patience):
+                await self._lock.acquire()
+        except TimeoutError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._lock.release()
+
+
 class Batch:
     """The requests of one process. ``step`` is one counted request of its connection."""
 
@@ -59,7 +80,7 @@ class Batch:
         workstation: Workstation,
         outside: Outside,
         programs: Programs,
-        mutex: asyncio.Lock,
+        mutex: Mutex,
         step: Callable[[], AbstractAsyncContextManager[None]],
     ) -> None:
         self._workstation = workstation
@@ -107,7 +128,7 @@ class Batch:
 
     async def _write(self, group: Sequence[Line]) -> list[Line]:
         first = group[0]
-        async with self._under_mutex() as mine:
+        async with self._mutex.waited_for() as mine:
             if not mine:
                 return [failed("agent_busy"), *[_NOT_TRIED] * (len(group) - 1)]
             if first.word in _GROUPED:
@@ -194,20 +215,6 @@ class Batch:
     async def _awaited(self, call: Awaitable[Line]) -> Line:
         async with self._step():
             return await call
-
-    @contextlib.asynccontextmanager
-    async def _under_mutex(self) -> AsyncIterator[bool]:
-        """Whether the machine-wide mutex was had in time. A process that dies leaves it to the next."""
-        try:
-            async with asyncio.timeout(_MUTEX_PATIENCE):
-                await self._mutex.acquire()
-        except TimeoutError:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            self._mutex.release()
 
 
 def _changes(request: Line) -> bool:

@@ -17,7 +17,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, Literal
 
-from iea_fleet.lab.agent_batch import Batch
+from iea_fleet.lab.agent_batch import Batch, Mutex
 from iea_fleet.lab.agent_frames import TornError, answer, pack, unpack
 from iea_fleet.lab.maintenance import Outside
 from iea_fleet.lab.windows_programs import Programs
@@ -87,7 +87,7 @@ class PowerShell:
         self._workstation = workstation
         self._outside = outside
         self._programs = Programs(workstation, outside)
-        self._mutex = asyncio.Lock()
+        self.mutex = Mutex()
 
     async def run(self, command_line: str, stdin: bytes, step: Step, shell: Shell = "cmd") -> Ended:
         """Run a command line as a shell of Windows would, with all that comes on its standard input.
@@ -133,7 +133,7 @@ class PowerShell:
             return Ended(TORN, b"", b"")
         if script != shipped_script():
             return self._refused("this script")
-        batch = Batch(self._workstation, self._outside, self._programs, self._mutex, step)
+        batch = Batch(self._workstation, self._outside, self._programs, self.mutex, step)
         answers = await batch.carry_out(requests, writing=head.text("mode") == "writing")
         out = pack([answer("agent", version=1, id=head.text("id"), **_ABOUT), *answers])
         if "noise" in self._workstation.faults:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -32,7 +33,7 @@ def locate(root: Path, path: str) -> Path:
             raise BadPathError(path)
         found = _child(found, name)
     if not stays_inside(root, found.parent):
-        raise FileNotFoundError(path)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     return found
 
 
