@@ -128,7 +128,13 @@ class WinrmWorkstation:
             return
         task = asyncio.get_running_loop().create_task(self._serve(connection))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda ended: self._served(ended, connection))
+
+    def _served(self, task: asyncio.Task[None], connection: socket.socket) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            # Perhaps before it had begun: then nobody else knows of the connection.
+            connection.close()
 
     async def _serve(self, connection: socket.socket) -> None:
         shown = self._shown

@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 from iea_fleet.lab import wsman
 from iea_fleet.lab.faults import Fault
 from iea_fleet.lab.network import HOST
-from iea_fleet.lab.powershell import Ended, PowerShell, shipped_command_line
+from iea_fleet.lab.powershell import Ended, PowerShell
 from iea_fleet.lab.wsman import CONFIG, SHELL, TRANSFER, Message
 
 CMD: Final = f"{SHELL}/cmd"
@@ -39,8 +39,6 @@ MOST_SHELLS: Final = 30
 """MaxShellsPerUser of Windows."""
 
 _IDLE = 7200.0
-_CMD_LIMIT = 8191
-_PROCESS_LIMIT = 32_767
 _PIECE = 32_720
 _AROUND = 4096
 
@@ -56,17 +54,13 @@ class Caller(Protocol):
 class Command:
     """One process. What it wrote is kept until a Receive takes it."""
 
-    def __init__(self, program: PowerShell, line: str, caller: Caller, *, through_cmd: bool) -> None:
+    def __init__(self, program: PowerShell, line: str, caller: Caller) -> None:
         self.id = wsman.new_id()
         self.caller = caller
         self.received = 0
         self._program, self._line = program, line
         self._stdin, self._complete = bytearray(), asyncio.Event()
         self._output: dict[str, bytes] | None = None
-        limit = _CMD_LIMIT if through_cmd else _PROCESS_LIMIT
-        self._fits = len(line) <= limit
-        if line != shipped_command_line():
-            self._complete.set()
         self._process = asyncio.get_running_loop().create_task(self._carry_out())
 
     def send(self, piece: bytes, *, last: bool) -> None:
@@ -105,8 +99,10 @@ class Command:
         return f"<rsp:ReceiveResponse>{''.join(told)}</rsp:ReceiveResponse>"
 
     async def _carry_out(self) -> Ended:
-        if not self._fits:
-            return Ended(1, b"", b"The command line is too long.\r\n")
+        refused = self._program.refusal(self._line)
+        if refused is not None:
+            self._complete.set()
+            return refused
         await self._complete.wait()
         return await self._program.run(self._line, bytes(self._stdin), self._step)
 
@@ -213,7 +209,7 @@ class Shells:
     def _wait_idle(self, shell: Shell) -> None:
         if shell.timer is not None:
             shell.timer.cancel()
-        if shell.id in self._shells:
+        if self._shells.get(shell.id) is shell:
             shell.timer = asyncio.get_running_loop().call_later(shell.idle, self._look, shell)
 
     def _look(self, shell: Shell) -> None:
@@ -234,10 +230,12 @@ class Shells:
     def _start(self, shell: Shell, message: Message, caller: Caller) -> str:
         if "quota-operations" in self._faults:
             raise wsman.too_many_operations()
+        if message.options.get("WINRS_SKIP_CMD_SHELL", "").upper() == "TRUE":
+            # Recorded: then a program is found by its full path alone, also powershell.exe.
+            raise wsman.no_such_program()
         asked = message.element("rsp:CommandLine")
         words = [*wsman.texts(asked, "rsp:Command"), *wsman.texts(asked, "rsp:Arguments")]
-        through_cmd = message.options.get("WINRS_SKIP_CMD_SHELL", "").upper() != "TRUE"
-        command = Command(self._program, " ".join(words), caller, through_cmd=through_cmd)
+        command = Command(self._program, " ".join(words), caller)
         shell.commands[command.id] = command
         return f"<rsp:CommandResponse><rsp:CommandId>{command.id}</rsp:CommandId></rsp:CommandResponse>"
 

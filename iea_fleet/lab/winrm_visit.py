@@ -111,7 +111,7 @@ class Visit:
                 writer.write(answer.written())
                 async with asyncio.timeout(_PATIENCE):
                     await writer.drain()
-                if answer.fields.get("Connection") == "close":
+                if "close" in (answer.fields.get("Connection", "close"), head.fields.get("connection", "").lower()):
                     break
         except UnclearError:
             writer.write(UNCLEAR.written())

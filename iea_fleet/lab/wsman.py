@@ -26,6 +26,7 @@ TRANSFER: Final = _NAMES["x"]
 CONFIG: Final = "http://schemas.microsoft.com/wbem/wsman/1/config"
 _FAULTS: Final = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"
 _FAULT_ACTION: Final = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault"
+_DETAILS: Final = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail"
 _ANONYMOUS: Final = f"{_NAMES['a']}/role/anonymous"
 _OPENING: Final = (
     f'<s:Envelope xml:lang="en-US" {" ".join(f"xmlns:{name}={quoteattr(url)}" for name, url in _NAMES.items())}>'
@@ -41,11 +42,11 @@ class UnreadableError(Exception):
 
 
 class WsmanFault(Exception):  # noqa: N818 - what SOAP and MS-WSMV call it
-    """A refusal in the words of WS-Management; ``sender`` tells whose fault it is."""
+    """A refusal in the words of WS-Management; ``sender`` tells whose fault it is, ``detail`` the FaultDetail."""
 
-    def __init__(self, code: int, subcode: str, sentence: str, *, sender: bool = True) -> None:
+    def __init__(self, code: int, subcode: str, sentence: str, *, sender: bool = True, detail: str = "") -> None:
         super().__init__(sentence)
-        self.code, self.subcode, self.sentence, self.sender = code, subcode, sentence, sender
+        self.code, self.subcode, self.sentence, self.sender, self.detail = code, subcode, sentence, sender, detail
 
 
 def timed_out() -> WsmanFault:
@@ -57,7 +58,7 @@ def timed_out() -> WsmanFault:
 def not_found(what: str) -> WsmanFault:
     """No such shell or command, or no longer. ERROR_WSMAN_UNEXPECTED_SELECTORS."""
     said = f"The request contains invalid selectors: {what} was not found on the server."
-    return WsmanFault(2150858843, "w:InvalidSelectors", said)
+    return WsmanFault(2150858843, "w:InvalidSelectors", said, detail="UnexpectedSelectors")
 
 
 def too_many_shells(most: int) -> WsmanFault:
@@ -87,6 +88,12 @@ def malformed(what: str) -> WsmanFault:
     """ERROR_WSMAN_SCHEMA_VALIDATION_ERROR."""
     said = f"The SOAP XML in the message does not match the corresponding XML schema definition: {what}"
     return WsmanFault(2150858817, "w:SchemaValidationError", said)
+
+
+def no_such_program() -> WsmanFault:
+    """ERROR_FILE_NOT_FOUND."""
+    said = "The system cannot find the file specified."
+    return WsmanFault(2147942402, "w:InternalError", said, sender=False)
 
 
 def pipe_ended() -> WsmanFault:
@@ -149,11 +156,12 @@ class Message:
     def refusal(self, fault: WsmanFault) -> bytes:
         """The answer that says why not."""
         said = escape(fault.sentence)
+        detail = f"<w:FaultDetail>{_DETAILS}/{fault.detail}</w:FaultDetail>" if fault.detail else ""
         return self._envelope(
             _FAULT_ACTION,
             f"<s:Fault><s:Code><s:Value>s:{'Sender' if fault.sender else 'Receiver'}</s:Value><s:Subcode><s:Value>"
             f'{fault.subcode}</s:Value></s:Subcode></s:Code><s:Reason><s:Text xml:lang="en-US">{said}</s:Text>'
-            f'</s:Reason><s:Detail><f:WSManFault xmlns:f="{_FAULTS}" Code="{fault.code}" Machine="127.0.0.1">'
+            f'</s:Reason><s:Detail>{detail}<f:WSManFault xmlns:f="{_FAULTS}" Code="{fault.code}" Machine="127.0.0.1">'
             f"<f:Message>{said}</f:Message></f:WSManFault></s:Detail></s:Fault>",
         )
 

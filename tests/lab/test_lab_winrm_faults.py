@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from labs import RunningLab
 from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFaultError
 from pypsrp.wsman import WSMan
 from winrm_endpoints import PASSWORD, USER, Endpoints, endpoints, pypsrp_client
@@ -142,6 +143,22 @@ def test_slow_delays_each_exchange_and_each_step(lab: Endpoints, one: WinrmWorks
     speak(lab, one).run(BATCH)
     # The Receive is slow while the steps are.
     assert time.monotonic() - begun > 12 * 0.02
+
+
+def test_a_restart_leaves_nobody_in_the_doorway(lab: Endpoints, one: WinrmWorkstation) -> None:
+    """A connection that was accepted and not served yet is closed too, not forgotten."""
+    client, accepted = socket.socketpair()
+
+    def come_in_and_restart() -> None:
+        accepted.setblocking(False)
+        one._welcome(accepted)
+        one.restart()
+
+    with client:
+        lab.do(come_in_and_restart)
+        client.settimeout(5)
+        assert client.recv(1) == b""
+    assert accepted.fileno() == -1
 
 
 def test_offline_and_hang(lab: Endpoints, one: WinrmWorkstation) -> None:
@@ -284,3 +301,10 @@ def test_which_faults_are_those_of_winrm_alone() -> None:
     assert all(Fault.parse(kind).over_winrm for kind in with_numbers)
     assert set(WINRM_FAULTS) < set(FAULTS)
     assert not Fault.parse("offline").over_winrm
+
+
+@pytest.mark.parametrize("fault", [kind.replace("=N", "=1") for kind in WINRM_FAULTS])
+def test_what_is_reached_over_ssh_has_none_of_them(office: RunningLab, fault: str) -> None:
+    with pytest.raises(LabError, match=r"no fault of toul-01.*over SSH"):
+        office.break_("toul-01", fault)
+    assert office.faults("toul-01") == ()

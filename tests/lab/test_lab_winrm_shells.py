@@ -154,8 +154,12 @@ def test_a_command_line_is_as_long_as_cmd_takes_it(speaker: Speaker) -> None:
     assert b"is not recognized" in speaker.receive_all()[1]
     speaker.start("x" * 8192)
     assert speaker.receive_all() == (b"", b"The command line is too long.\r\n", 1)
-    speaker.start("x" * 8192, '<w:Option Name="WINRS_SKIP_CMD_SHELL">TRUE</w:Option>')
-    assert b"is not recognized" in speaker.receive_all()[1]
+
+
+def test_without_cmd_a_program_needs_its_full_path(speaker: Speaker) -> None:
+    """As recorded from a Windows host, powershell.exe included."""
+    speaker.create()
+    assert code_of(lambda: speaker.start(options='<w:Option Name="WINRS_SKIP_CMD_SHELL">TRUE</w:Option>')) == 2147942402
 
 
 def test_a_shell_that_nobody_uses_ends(speaker: Speaker, one: WinrmWorkstation) -> None:
