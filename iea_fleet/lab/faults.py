@@ -9,6 +9,18 @@ from dataclasses import dataclass
 
 from iea_fleet.errors import LabError
 
+WINDOWS_FAULTS: Mapping[str, str] = {
+    "antivirus": "on Windows: the antivirus holds the settings file open, so that it can be read and not replaced",
+    "constrained": "on Windows: PowerShell runs in Constrained Language Mode",
+    "execution-policy": "on Windows: PowerShell says that running scripts is disabled",
+    "powershell-blocked": "on Windows: powershell.exe is blocked by group policy",
+    "script-blocked": "on Windows: the antivirus takes the agent for malicious and blocks it",
+    "slow-powershell=MS": "on Windows: PowerShell takes MS milliseconds to start",
+    "noise": "on Windows: something else is printed around the agent's answer, and PowerShell's XML on its stderr",
+    "torn-stdin": "on Windows: the end of what the agent is sent does not come in",
+}
+"""The faults that only Windows workstations can have, with a sentence each."""
+
 WINRM_FAULTS: Mapping[str, str] = {
     "password-changed": "on WinRM: somebody changed the password of the account that opens the workstation",
     "unauthorized-at=N": "on WinRM: answers 401 to the Nth request of a connection, and lets nobody in on it any more",
@@ -47,16 +59,9 @@ FAULTS: Mapping[str, str] = {
     "seal-fails": "the program that seals a password ends with exit code 1 and seals nothing",
     "seal-slow=MS": "the program that seals a password takes MS milliseconds",
     "new-host-key": "presents another host key (over WinRM another certificate), as after a reinstallation",
-    "antivirus": "on Windows: the antivirus holds the settings file open, so that it can be read and not replaced",
-    "constrained": "on Windows: PowerShell runs in Constrained Language Mode",
-    "execution-policy": "on Windows: PowerShell says that running scripts is disabled",
-    "powershell-blocked": "on Windows: powershell.exe is blocked by group policy",
-    "script-blocked": "on Windows: the antivirus takes the agent for malicious and blocks it",
-    "slow-powershell=MS": "on Windows: PowerShell takes MS milliseconds to start",
-    "noise": "on Windows: something else is printed around the agent's answer, and PowerShell's XML on its stderr",
-    "torn-stdin": "on Windows: the end of what the agent is sent does not come in",
     "garbage": "the settings file holds bytes that nobody can read",
     "servers-down": "nothing listens on the port of the IEA servers; for « servers » in place of a workstation",
+    **WINDOWS_FAULTS,
     **WINRM_FAULTS,
 }
 """Every fault with a sentence. What follows ``=`` stands for a number, or for hours with their sign."""
@@ -84,6 +89,7 @@ _MOST = {
     **dict.fromkeys(("unauthorized-at", "operation-timeout"), 100_000),
 }
 _OVER_WINRM = frozenset(kind.partition("=")[0] for kind in WINRM_FAULTS)
+_ON_WINDOWS = frozenset(kind.partition("=")[0] for kind in WINDOWS_FAULTS)
 _HOURS = re.compile(r"(?P<hours>[+-][1-9][0-9]{0,3})h", re.ASCII)
 
 
@@ -93,6 +99,11 @@ class Fault:
 
     kind: str
     amount: int = 0
+
+    @property
+    def on_windows(self) -> bool:
+        """Whether only a Windows workstation can have it."""
+        return self.kind in _ON_WINDOWS
 
     @property
     def over_winrm(self) -> bool:

@@ -43,15 +43,14 @@ class WindowsSftp(Files):
         assert self._chroot is not None
         root = os.fsdecode(self._chroot)
         text = os.fsdecode(path).replace("\\", "/").replace("__PROGRAMDATA__", "C:/ProgramData")
-        if not (drive := _DRIVE.match(text)):
-            if posixpath.normpath(text).strip("/") == "" and text.startswith("/"):
-                return self._chroot
+        if text.startswith("/") and posixpath.normpath(text).strip("/") == "":
+            return self._chroot
+        if not (named := _DRIVE.match(text)):
             text = f"{HOME}/{text}"
-            drive = _DRIVE.match(text)
-            assert drive is not None
-        below = posixpath.normpath("/" + text[drive.end() :].lstrip("/"))
+        drive = named[1] if named else HOME[:2]
+        below = posixpath.normpath("/" + text[named.end() if named else 2 :].lstrip("/"))
         try:
-            return os.fsencode(locate(Path(root), f"{drive[1]}{below}"))
+            return os.fsencode(locate(Path(root), f"{drive}{below}"))
         except (BadPathError, FileNotFoundError):
             raise asyncssh.SFTPNoSuchFile("No such file") from None
 

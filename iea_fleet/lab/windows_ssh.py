@@ -14,7 +14,7 @@ import asyncssh
 from iea_fleet.lab.maintenance import Outside
 from iea_fleet.lab.powershell import PowerShell, Shell
 from iea_fleet.lab.ssh_server import NO_SHELL, Offered, SshWorkstation, Visit
-from iea_fleet.lab.windows_sftp import WindowsSftp
+from iea_fleet.lab.windows_sftp import HOME, WindowsSftp
 from iea_fleet.lab.workstation import Workstation
 
 VERSION = "OpenSSH_for_Windows_9.5"
@@ -28,6 +28,7 @@ class WindowsSshWorkstation(SshWorkstation):
     def __init__(self, workstation: Workstation, outside: Outside, client_key: asyncssh.SSHKey) -> None:
         super().__init__(workstation, outside, client_key)
         self.shell: Shell = "powershell" if sum(workstation.name.encode()) % 2 else "cmd"
+        (workstation.folder / HOME).mkdir(parents=True, exist_ok=True)
         self._powershell = PowerShell(workstation, outside)
 
     async def run(self, visit: Visit, process: asyncssh.SSHServerProcess[bytes]) -> tuple[int, bytes, bytes]:
@@ -49,4 +50,6 @@ class WindowsSshWorkstation(SshWorkstation):
         except (asyncssh.Error, OSError):
             raise asyncssh.SFTPConnectionLost("the client has gone before it had said all") from None
         ended = await self._powershell.run(process.command, stdin, step, self.shell)
-        return ended.exit_code, ended.stdout, ended.stderr
+        # PowerShell makes 0 or 1 of the exit code of a program that it was handed (PowerShell/PowerShell issue 13501).
+        code = ended.exit_code if self.shell == "cmd" else int(ended.exit_code != 0)
+        return code, ended.stdout, ended.stderr

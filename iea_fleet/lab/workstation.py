@@ -165,7 +165,9 @@ class Workstation:
             os.utime(path, (now, now))
 
     def spoil(self, fault: Fault) -> None:
-        """Bring a fault into force; those of a person's hand change a file at once."""
+        """Bring a fault into force; those of a person's hand change a file at once. LabError when it cannot be."""
+        if fault.on_windows and self.layout.os != "windows":
+            raise LabError(f"{self.name} is no Windows workstation", f"{fault.kind} is for those that are")
         change = _HANDS.get(fault.kind)
         if change is not None:
             try:
