@@ -133,7 +133,7 @@ class Check:
         made = self._expression(core, known)
         if core.type in ("post_increment_expression", "post_decrement_expression"):
             return
-        if text_of(core).strip() == RUN_THE_AGENT:
+        if text_of(core).strip() == RUN_THE_AGENT or literal(core) is not None:
             return
         if made != _VOID:
             self._problem(core, f"{_short(core)} lets its result fall into the output; put $null = before it")

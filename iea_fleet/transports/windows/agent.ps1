@@ -42,6 +42,7 @@ $codes = @{
     '800700ce' = 'bad_path'
 }
 $lookers = [string[]]@('read_file', 'list_folder', 'stat', 'measure_room')
+$known = [string[]]@('read_file', 'list_folder', 'stat', 'measure_room', 'open_url', 'read_key', 'run_action')
 $writers = [string[]]@('replace_file', 'remove_file', 'make_folder', 'replace_key', 'remove_key')
 $grouped = [string[]]@('replace_file', 'replace_key')
 
@@ -345,8 +346,9 @@ function Move-File($item) {
             [System.IO.File]::Move($item.beside, $item.file)
         }
         catch {
+            $failure = $_
             if ((Get-Kind $item) -eq 'absent') {
-                throw
+                throw $failure
             }
             $item.expected = ''
             $null = Test-Target $item
@@ -760,7 +762,8 @@ function Receive-Output($item) {
         }
     }
     foreach ($pipe in $item.pipes) {
-        while ($pipe.open) {
+        # So many at once and no more: the time limit has to be looked at.
+        for ($turn = 0; $pipe.open -and $turn -lt 64; $turn++) {
             if ($null -eq $pipe.reading) {
                 $pipe.reading = $pipe.stream.ReadAsync($pipe.buffer, 0, 65536)
             }
@@ -949,8 +952,8 @@ function Test-Certificate($item) {
     if ($item.roots.Length -eq 0) {
         $anchored = -not ($found['UntrustedRoot'] -or $found['PartialChain'])
     }
-    foreach ($known in @('UntrustedRoot', 'PartialChain', 'OfflineRevocation', 'RevocationStatusUnknown', 'NoError')) {
-        $found.Remove($known)
+    foreach ($ignored in @('UntrustedRoot', 'PartialChain', 'OfflineRevocation', 'RevocationStatusUnknown', 'NoError')) {
+        $found.Remove($ignored)
     }
     $name = [System.Net.Security.SslPolicyErrors]::RemoteCertificateNameMismatch
     if (-not $anchored) {
@@ -982,8 +985,8 @@ function Test-Roots($item) {
     $chain = [System.Security.Cryptography.X509Certificates.X509Chain]::new()
     $policy = $chain.ChainPolicy
     $policy.RevocationMode = [System.Security.Cryptography.X509Certificates.X509RevocationMode]::NoCheck
-    $policy.VerificationFlags =
-        [System.Security.Cryptography.X509Certificates.X509VerificationFlags]::AllowUnknownCertificateAuthority
+    $lenient = [System.Security.Cryptography.X509Certificates.X509VerificationFlags]::AllowUnknownCertificateAuthority
+    $policy.VerificationFlags = $lenient
     # serverAuth of RFC 5280.
     $null = $policy.ApplicationPolicy.Add([System.Security.Cryptography.Oid]::new('1.3.6.1.5.5.7.3.1'))
     foreach ($element in $item.chain.ChainElements) {
@@ -1196,7 +1199,10 @@ function Write-Group($item) {
 function Invoke-Request($item) {
     # Carries out a request that changes no file and no key.
     try {
-        if (-not (Set-Place $item)) {
+        if ($known -notcontains $item.word) {
+            Set-Failure $item 'unknown_request'
+        }
+        elseif (-not (Set-Place $item)) {
             Set-Failure $item 'bad_path'
         }
         elseif ($item.word -eq 'read_file') {
@@ -1216,9 +1222,6 @@ function Invoke-Request($item) {
         }
         elseif ($item.word -eq 'open_url') {
             Open-Url $item
-        }
-        elseif ($item.word -ne 'run_action') {
-            Set-Failure $item 'unknown_request'
         }
         elseif ($item.mode -ne 'writing' -and $item.reads -ne 'yes') {
             Set-Failure $item 'read_only'
