@@ -65,6 +65,8 @@ def windows_check(
             engine.refuse_others(opened.targets)
             if record is not None and len(opened.targets) != 1:
                 raise UsageError("one workstation is recorded at a time", "name it with --limit")
+            if record is not None:
+                windows_record.refuse_unwritable(record)
             reaches = opened.reaches(opened.targets)
             checks = []
             for target in opened.targets:

@@ -26,13 +26,18 @@ from iea_fleet.transports.replay import Conversation, Replay, ReplayError
 SCHEMA: Final = "iea-fleet/windows-record/1"
 
 
-def write(path: Path, taken: Taken, target: Target, *, keep_names: bool) -> None:
-    """Write a record of a check. UsageError when the file cannot be written."""
-    text = json.dumps(document(taken, Names.of(target, keep=keep_names)), indent=1) + "\n"
+def refuse_unwritable(path: Path) -> None:
+    """UsageError when a record cannot be written there, before anything is tried. The file is made."""
     try:
-        path.write_text(text, encoding="ascii")
+        path.open("a").close()
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def write(path: Path, taken: Taken, target: Target, *, keep_names: bool) -> None:
+    """Write a record of a check."""
+    text = json.dumps(document(taken, Names.of(target, keep=keep_names)), indent=1) + "\n"
+    path.write_text(text, encoding="ascii")
 
 
 def document(taken: Taken, names: Names) -> dict[str, Any]:

@@ -234,6 +234,19 @@ class Trials:
         return f"{class_of(one)}, moved", ""
 
     def _race(self) -> Came:
+        try:
+            answers = self._at_once()
+        except TransportError as error:
+            # Of the other session, perhaps: this one may be of use still.
+            raise OtherCameError(error.code, str(error)) from error
+        won = [content for content, answer in zip(RACERS, answers, strict=True) if isinstance(answer, Done)]
+        lost = [answer for answer in answers if isinstance(answer, Moved)]
+        if len(won) != 1 or len(lost) != 1 or lost[0].found != digest(won[0]):
+            raise OtherCameError(", ".join(map(class_of, answers)), "two agents are not ordered; report it")
+        return "done, moved", "the loser was told the winner's digest"
+
+    def _at_once(self) -> list[Answer]:
+        """What two agents are answered that replace the same file, each with its own content."""
         with self._another() as second, ThreadPoolExecutor(2) as hands:
             asked = [
                 hands.submit(
@@ -243,13 +256,7 @@ class Trials:
                 )
                 for session, content in zip((self.session, second), RACERS, strict=True)
             ]
-            answers = [future.result()[0] for future in asked]
-        won = [content for content, answer in zip(RACERS, answers, strict=True) if isinstance(answer, Done)]
-        lost = [answer for answer in answers if isinstance(answer, Moved)]
-        if len(won) != 1 or len(lost) != 1 or lost[0].found != digest(won[0]):
-            raise OtherCameError(", ".join(map(class_of, answers)), "two agents are not ordered; report it")
-        self._digest = digest(won[0])
-        return "done, moved", "the loser was told the winner's digest"
+            return [future.result()[0] for future in asked]
 
     def _write_key(self) -> Came:
         key = self.subject.key
