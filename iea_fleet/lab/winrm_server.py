@@ -59,7 +59,7 @@ class WinrmWorkstation:
         self._door = Door(self._welcome)
         self._visits: set[Visit] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._silent: list[socket.socket] = []
+        self._unserved: set[socket.socket] = set()
 
     @property
     def port(self) -> int:
@@ -123,20 +123,15 @@ class WinrmWorkstation:
             self._door.open()
 
     def _welcome(self, connection: socket.socket) -> None:
+        self._unserved.add(connection)
         if "hang" in self.workstation.faults:
-            self._silent.append(connection)
             return
         task = asyncio.get_running_loop().create_task(self._serve(connection))
         self._tasks.add(task)
-        task.add_done_callback(lambda ended: self._served(ended, connection))
-
-    def _served(self, task: asyncio.Task[None], connection: socket.socket) -> None:
-        self._tasks.discard(task)
-        if task.cancelled():
-            # Perhaps before it had begun: then nobody else knows of the connection.
-            connection.close()
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, connection: socket.socket) -> None:
+        self._unserved.discard(connection)
         shown = self._shown
         visit = Visit(self, Login(self.account, None if shown is None else shown.digest))
         reader = asyncio.StreamReader(limit=LARGEST)
@@ -160,9 +155,9 @@ class WinrmWorkstation:
             visit.lose()
         for task in tuple(self._tasks):
             task.cancel()
-        for connection in self._silent:
+        for connection in self._unserved:
             connection.close()
-        self._silent.clear()
+        self._unserved.clear()
 
 
 class _Watched(asyncio.StreamReaderProtocol):

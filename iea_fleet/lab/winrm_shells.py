@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -253,8 +252,8 @@ def _send(shell: Shell, message: Message, caller: Caller) -> str:
     for stream in wsman.elements(message.element("rsp:Send"), "rsp:Stream"):
         command = _command(shell, stream.get("CommandId"), caller)
         try:
-            piece = base64.b64decode(stream.text or "", validate=False)
-        except binascii.Error as error:
+            piece = base64.b64decode(stream.text or "")
+        except ValueError as error:
             raise wsman.malformed(str(error)) from error
         command.send(piece, last=(stream.get("End") or "").lower() == "true")
     return "<rsp:SendResponse/>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import http.client
 import threading
@@ -16,7 +17,7 @@ from winrm_endpoints import Endpoints, endpoints
 from winrm_messages import FaultError, Speaker, StatusError, batch, speak
 
 from iea_fleet.lab.winrm_server import WinrmWorkstation
-from iea_fleet.lab.winrm_shells import CMD, CREATE, ENVELOPE, MOST_SHELLS, SIGNAL
+from iea_fleet.lab.winrm_shells import CMD, CREATE, ENVELOPE, MOST_SHELLS, SEND, SIGNAL
 from iea_fleet.lab.wsman import seconds
 from iea_fleet.model.request import MakeFolder, ReadFile, ReplaceFile
 from iea_fleet.transports.windows import frames
@@ -112,6 +113,10 @@ def test_what_cannot_be_asked_is_told_as_windows_does(speaker: Speaker) -> None:
     speaker.create()
     assert code_of(lambda: speaker.tell(f"{CMD}/Sing")) == 2150858753
     assert code_of(lambda: speaker.tell(SIGNAL)) == 2150858817
+    speaker.start()
+    for nonsense in ("a", "é"):
+        piece = f'<rsp:Send><rsp:Stream CommandId="{speaker.command}">{nonsense}</rsp:Stream></rsp:Send>'
+        assert code_of(functools.partial(speaker.tell, SEND, piece)) == 2150858817
 
 
 @pytest.mark.parametrize("body", [b"<a", b"<a/>", b"\xff\xfe", b'<?xml version="1.0" encoding="nonsense"?><a/>'])
