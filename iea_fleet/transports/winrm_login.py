@@ -103,7 +103,7 @@ class Messages:
         return reply
 
     def _log_in_by_token(self, message: bytes) -> Reply:
-        """SPNEGO, NTLM or Kerberos as HTTP's Negotiate (RFC 4559, [MS-N2HT]), the first token without being asked."""
+        """NTLM, with SPNEGO around it or not, or Kerberos, as HTTP's Negotiate (RFC 4559); the first token unasked."""
         name = self._reach.workstation
         try:
             context = self._context()
@@ -132,14 +132,17 @@ class Messages:
         return reply
 
     def _context(self) -> spnego.ContextProxy:
+        options = spnego.NegotiateOptions.none if self._reach.tls else spnego.NegotiateOptions.wrapping_winrm
+        kind = spnego.Password
+        if self._reach.auth == "negotiate":
+            kind, options = _ForNtlmAlone, options | spnego.NegotiateOptions.use_negotiate
         return spnego.client(
-            self._reach.user,
-            self._password().get_secret_value(),
+            kind(self._reach.user, self._password().get_secret_value()),
             hostname=self._reach.address,
             service="host",
             protocol=self._reach.auth,
             channel_bindings=_bindings(self._http.certificate) if self._reach.tls else None,
-            options=spnego.NegotiateOptions.none if self._reach.tls else spnego.NegotiateOptions.wrapping_winrm,
+            options=options,
         )
 
     def _exchange(self, message: bytes, more: Mapping[str, str] | None = None) -> Reply:
@@ -174,6 +177,15 @@ class Messages:
         except _NOT_OPENED as error:
             raise told(NONSENSE, self._reach.workstation) from error
         return content
+
+
+class _ForNtlmAlone(spnego.Password):
+    """A password that pyspnego does not try with Kerberos before NTLM: a wrong one would be counted twice."""
+
+    @property
+    def supported_protocols(self) -> list[str]:
+        """What it may be used for."""
+        return ["ntlm"]
 
 
 def _offered(reply: Reply) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import math
 import time
+import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -30,6 +32,10 @@ _IDLE_LEAST: Final = 60
 _CLOSING: Final = 2.0
 """Seconds for the farewell: a workstation that does not answer ends the shell by itself, once it has been idle."""
 
+# Made once: each making registers pypsrp's XML namespaces anew for all threads, and two at a time trip each other up.
+# Its envelope of 150 KiB is what every version takes; 500 KiB, the default since Windows 8, can be lowered.
+_PREPARED: Final = WSMan("localhost", no_proxy=True)
+
 _Result = TypeVar("_Result")
 # What pypsrp's reading of an answer raises when elements are missing or are not what they should be.
 _UNREADABLE: Final = (ET.ParseError, ValueError, LookupError, AttributeError, TypeError)
@@ -47,9 +53,9 @@ class Shell:
         self._patience = max(1, int(reach.timeout / 2))
         # The workstation has to be able to say in time that there is nothing to say yet.
         self._messages.seconds = max(reach.timeout, self._patience + 1)
-        # 150 KiB is what every version takes; 500 KiB, the default since Windows 8, can be lowered.
-        self._wsman = WSMan(reach.address, operation_timeout=self._patience, no_proxy=True)
-        # Its tests put their own in this place, too: it asks for `endpoint`, `send` and `close`, and for nothing else.
+        self._wsman = copy.copy(_PREPARED)
+        self._wsman.session_id = str(uuid.uuid4())
+        # pypsrp's tests put their own in this place, too: all it is asked for is `endpoint`, `send` and `close`.
         self._wsman.transport = self._messages  # type: ignore[assignment]
 
     def open(self) -> None:
@@ -86,7 +92,8 @@ class Shell:
             raise silent(self._reach.workstation, deadline=room < seconds) from error
         self._ended += 1
         if self._ended > _UNRELEASED:
-            self._release(command)
+            with contextlib.suppress(TransportError):  # the next message will tell; what this one brought is ours
+                self._release(command)
         return ended
 
     def close(self) -> None:

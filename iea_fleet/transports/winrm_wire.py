@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeVar, cast
 
 from iea_fleet.errors import BrokenError, TransportError
 from iea_fleet.transports.base import Reach
-from iea_fleet.transports.winrm_errors import WIRE_ERRORS, in_our_words
+from iea_fleet.transports.winrm_errors import NONSENSE, WIRE_ERRORS, in_our_words, told
 from iea_fleet.transports.winrm_refusals import (
     certificate_changed,
     certificate_refused,
@@ -59,6 +59,7 @@ class Http:
         self._stream = _Stream(wire)
         self._deadline = time.monotonic() + reach.deadline
         self._in_step = True
+        self._answered = False
         self._connection = http.client.HTTPConnection(reach.address, reach.port)
         self._connection.auto_open = 0
         self._connection.sock = cast("socket.socket", self._stream)
@@ -75,7 +76,7 @@ class Http:
         when none is pinned and ``ca_file`` (or this machine's store) does not vouch for it; BrokenError:
         ``http_on_https_port``, ``tls_refused``, ``ca_file_unreadable``, ``went_silent``, ``connection_lost``.
         """
-        name = self._reach.workstation
+        name, pinned = self._reach.workstation, self._reach.certificate
         context = _trust(self._reach)
         self._begin(self._reach.timeout)
         try:
@@ -87,14 +88,12 @@ class Http:
             if refused or self._speaks_http():
                 raise tls_failed(error, name) from error
             raise self._why(error) from error
-        pinned = self._reach.certificate
         shown = fingerprint(self.certificate)
         if pinned is not None and not hmac.compare_digest(shown, pinned):
             raise certificate_changed(name, shown)
 
     def post(self, body: bytes, sent: Mapping[str, str], seconds: float) -> Reply:
         """One exchange. BrokenError when there is no whole answer within ``seconds``: the connection is over then."""
-        first = self.round_trips == 0
         self.round_trips += 1
         self._begin(seconds)
         self._in_step = False
@@ -106,16 +105,15 @@ class Http:
             if half or (response.length and len(content) <= _LARGEST_BODY):
                 raise http.client.IncompleteRead(b"")
         except WIRE_ERRORS as error:
-            in_the_clear = first and not self._reach.tls and not isinstance(error, TimeoutError)
-            if in_the_clear and (shown := self._shown()):
+            unheard = not (self._answered or self._reach.tls or isinstance(error, TimeoutError))
+            if unheard and (shown := self._shown()):
                 raise https_on_http_port(self._reach.workstation, shown) from error
             raise self._why(error) from error
         if len(content) > _LARGEST_BODY:
-            raise in_our_words(ValueError("more than can be"), self._reach.workstation)
-        self._in_step = True
-        return Reply(
-            response.status, {name.lower(): response.getheader(name, "") for name in response.headers}, content
-        )
+            raise told(NONSENSE, self._reach.workstation)
+        self._in_step = self._answered = True
+        headers = {name.lower(): response.getheader(name, "") for name in response.headers}
+        return Reply(response.status, headers, content)
 
     def grant(self, seconds: float) -> None:
         """Allow so many seconds for a farewell, also where the deadline has passed."""
@@ -225,11 +223,11 @@ class _Stream:
 
     def sendall(self, data: bytes) -> None:
         """Send all of it. TimeoutError at the limit."""
-        if self._tls is None:
-            self._send(data)
-            return
         tls = self._tls
-        self._do(lambda: tls.write(data))
+        if tls is None:
+            self._send(data)
+        else:
+            self._do(lambda: tls.write(data))
 
     def read(self, size: int) -> bytes:
         """Some bytes, none at the end. TimeoutError at the limit."""
