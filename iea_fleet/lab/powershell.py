@@ -121,7 +121,7 @@ class PowerShell:
         words = next((words for fault, words in _NOT_STARTED.items() if fault in faults), None)
         if words is not None:
             return Ended(1, b"", words.encode())
-        return Ended(CONSTRAINED, b"", b"") if "constrained" in faults else None
+        return Ended(CONSTRAINED, b"IEA1-91\r\n", b"") if "constrained" in faults else None
 
     async def _play(self, stdin: bytes, step: Step) -> Ended:
         if "torn-stdin" in self._workstation.faults:
@@ -130,7 +130,7 @@ class PowerShell:
             script, (head, *requests) = unpack(stdin)
         except TornError as error:
             self._note(f"the agent was sent a torn batch: {error}")
-            return Ended(TORN, b"", b"")
+            return Ended(TORN, b"IEA1-90\r\n", b"")
         if script != shipped_script():
             return self._refused("this script")
         batch = Batch(self._workstation, self._outside, self._programs, self.mutex, step)

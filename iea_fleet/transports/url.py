@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 import httpcore
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from paramiko import Channel
 
 from iea_fleet.model.request import Failed, NotReached, OpenUrl, Reached
@@ -81,9 +83,10 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
 def trusted_roots(ca_file: str) -> tuple[bytes, ...] | Failed:
     """The certificates (DER) of a file, for an ``OpenUrl`` that somebody else asks. Failed: ``ca_file_unreadable``."""
     try:
-        return tuple(_trust(ca_file).get_ca_certs(binary_form=True))
-    except (OSError, ssl.SSLError) as error:
+        found = x509.load_pem_x509_certificates(Path(ca_file).read_bytes())
+    except (OSError, ValueError) as error:
         return _unreadable(ca_file, error)
+    return tuple(each.public_bytes(Encoding.DER) for each in found)
 
 
 def _unreadable(ca_file: str | None, error: Exception) -> Failed:

@@ -150,6 +150,8 @@ WHOLE = pack([answer("absent")])
     [
         (Ended(90, b"", b""), "agent_torn"),
         (Ended(91, b"", b""), "constrained_language"),
+        (Ended(1, b"IEA1-90\r\n", b""), "agent_torn"),  # PowerShell as the default shell makes 1 of every exit code
+        (Ended(1, b"IEA1-91\r\n", b""), "constrained_language"),
         (Ended(1, b"", b"...PropertySetterNotSupportedInConstrainedLanguage"), "constrained_language"),
         (Ended(1, b"", FRENCH_POLICY), "execution_policy"),
         (

@@ -72,6 +72,13 @@ def test_an_answer_that_breaks_off_is_found(answer: bytes, data: st.DataObject) 
         frames.read_answer(whole[: data.draw(st.integers(0, len(whole) - 1))])
 
 
+@given(answer=st.binary(max_size=300), width=st.integers(70, 120))
+def test_a_folded_line_is_unfolded(answer: bytes, width: int) -> None:
+    line = frame(answer).rstrip()
+    folded = b"\r\n".join(line[at : at + width] for at in range(0, len(line), width))
+    assert frames.read_answer(b"PS> \r\n" + folded + b"\r\n") == answer
+
+
 def test_two_different_answers_are_none() -> None:
     assert frames.read_answer(frame(b"1") * 2) == b"1"
     with pytest.raises(frames.TornError):

@@ -257,10 +257,18 @@ def test_both_default_shells_keep_the_command_line(
     endpoint.server.shell = shell
     session = opened()
     assert session.carry_out([ReplaceFile(NEW, b"1", ABSENT)]) == [Done(digest(b"1"))]
-    endpoint.spoil("powershell-blocked")
-    with pytest.raises(BrokenError) as caught:
-        session.carry_out([MakeFolder(MISSING)])
-    assert caught.value.code == "powershell_blocked"
+    faults = {
+        "powershell-blocked": "powershell_blocked",
+        "torn-stdin": "agent_torn",
+        "constrained": "constrained_language",
+        "execution-policy": "execution_policy",
+    }
+    for fault, code in faults.items():
+        endpoint.spoil(fault)
+        with pytest.raises(BrokenError) as caught:
+            session.carry_out([MakeFolder(MISSING)])
+        assert caught.value.code == code
+        endpoint.do(endpoint.server.mend)
 
 
 def test_a_connection_that_is_lost_at_any_step_is_told_as_that(

@@ -5,8 +5,9 @@ r"""The agent: one constant PowerShell script that carries out batches of reques
 
 **Standard input** is ASCII: a line ``IEA1 <sha256>``, then base64 in lines of at most 1,000 characters. The base64 is
 that of a raw deflate stream (RFC 1951), the SHA-256 (lower case hexadecimal) that of the deflated bytes. Inflated it is
-``agent.ps1``, a NUL, and the batch. The bootstrap ends with 90 when the digest does not hold, with 91 in Constrained
-Language Mode.
+``agent.ps1``, a NUL, and the batch. The bootstrap prints ``IEA1-90`` and ends with 90 when the digest does not hold,
+``IEA1-91`` and 91 in Constrained Language Mode: where PowerShell is the default shell of OpenSSH, each exit code but 0
+arrives as 1 (PowerShell/PowerShell issue 13501).
 
 **The batch** is UTF-8 lines, each ended by a line feed: a word, then fields ``name=base64``, all parted by one blank.
 A field is text in UTF-8 or bytes as they stand; numbers are decimal, truth is ``yes`` or ``no``. First the line

@@ -33,7 +33,8 @@ _BY_EXIT_CODE: Final = {
 # what is left without blanks: identifiers that nobody translates, else the words of English and French.
 _BY_WORDS: Final[Mapping[str, re.Pattern[str]]] = {
     "antivirus_blocked": re.compile("ScriptContainedMaliciousContent"),
-    "constrained_language": re.compile("InConstrainedLanguage"),
+    "agent_torn": re.compile("IEA1-90"),
+    "constrained_language": re.compile("IEA1-91|InConstrainedLanguage"),
     "execution_policy": re.compile("PSSecurityException|about_Execution_Policies|LinkI[dD]=135170"),
     "powershell_missing": re.compile("powershell(.exe)?.{1,6}(isnotrecognized|n.{1,3}estpasreconnu)", re.IGNORECASE),
     "powershell_blocked": re.compile("grouppolicy|strat.{1,2}giedegroupe", re.IGNORECASE),
@@ -92,7 +93,7 @@ _MEANINGS: Final = {
     ),
 }
 
-AGENT_FAULTS: Final = frozenset(_MEANINGS)
+AGENT_FAULTS: Final = frozenset(_MEANINGS) - {"protocol_error"}
 """The codes of what goes wrong with PowerShell or the agent alone: the session can be of use after it."""
 
 

@@ -56,10 +56,15 @@ def read_answer(stdout: bytes) -> bytes:
 
     TornError also for answers of more than ``LARGEST_ANSWER`` bytes, and for two different ones.
     """
-    whole = {deflated for found in _FRAME.finditer(stdout) if (deflated := _checked(*found.groups())) is not None}
+    # Where PowerShell is the default shell of OpenSSH, it may fold long lines.
+    whole = _whole(stdout) or _whole(stdout.translate(None, b"\r\n"))
     if len(whole) == 1:
         return _inflated(whole.pop())
     raise TornError if _MARK + b" " in stdout else NoFrameError
+
+
+def _whole(stdout: bytes) -> set[bytes]:
+    return {deflated for found in _FRAME.finditer(stdout) if (deflated := _checked(*found.groups())) is not None}
 
 
 def _checked(digest: bytes, encoded: bytes) -> bytes | None:
@@ -81,6 +86,7 @@ def _inflated(deflated: bytes) -> bytes:
     return answer
 
 
+@functools.cache
 def script(name: str) -> bytes:
     """One of the two constant scripts, byte for byte."""
     return resources.files(__package__).joinpath(name).read_bytes()
