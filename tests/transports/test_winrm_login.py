@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 import trustme
-from loopback import Loopback, answering, hanging_up, saying, silent
+from loopback import CuttingProxy, Loopback, answering, hanging_up, saying, silent
 from pydantic import SecretStr
 from winrm_endpoints import PASSWORD, USER, Endpoints
 from winrm_sessions import Opened, enter, lab, opened, reach
 
 from iea_fleet.errors import NotLetInError, TransportError
 from iea_fleet.model.request import Absent, Stat
+from iea_fleet.transports import sessions
 from iea_fleet.transports.base import Reach
+from iea_fleet.transports.doorway import Doorway
 
 __all__ = ["lab", "opened"]
 
@@ -49,6 +51,18 @@ def test_every_way_lets_in_with_one_attempt(lab: Endpoints, opened: Opened, auth
     session.close()
     assert len(one.shells) == 0
     assert one.account.refusals == 0
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_the_connection_of_the_doorway_is_the_only_one(lab: Endpoints, tls: bool) -> None:
+    one = lab.add(tls=tls)
+    with CuttingProxy(one.port, 10**9) as counting, Doorway() as doorway:
+        ((way, entrance),) = doorway.admit([reach(one, port=counting.port)])
+        assert not isinstance(entrance, TransportError)
+        with sessions.open_session(way, entrance, read_only=True) as session:
+            assert session.carry_out([Stat("C:/nowhere")]) == [Absent()]
+        assert counting.accepted == 1
+    assert one.account.attempts == 1
 
 
 @ways
