@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import compress, groupby
 from typing import Final
 
+from iea_fleet.errors import BrokenError
 from iea_fleet.model.request import Answer, Failed, FileStat, OpenUrl, Request, is_registry_key
 from iea_fleet.transports.actions import converse
 from iea_fleet.transports.base import Ended, Reach
@@ -23,12 +24,12 @@ from iea_fleet.transports.sftp import Sftp
 from iea_fleet.transports.sftp_reads import FileReading, read_all
 from iea_fleet.transports.ssh import SshSession, let_in
 from iea_fleet.transports.url import open_url
-from iea_fleet.transports.windows.agent import Agent
+from iea_fleet.transports.windows.agent import AGENT_FAULTS, Agent
 from iea_fleet.transports.windows.frames import LARGEST_ANSWER
 from iea_fleet.transports.wire import Wire
 
-_ASK_THE_AGENT: Final = ("server_refused", "not_supported")
-"""What the SFTP server of Windows says of a file that a program holds open, and of much else."""
+_ASK_THE_AGENT: Final = ("server_refused", "not_supported", "forwarding_refused")
+"""What is no answer: the SFTP server of Windows has one word for a file that a program holds open and for much else."""
 
 
 def open_session(
@@ -48,7 +49,7 @@ class WindowsSshSession(SshSession):
     def __init__(self, connection: Connection, reach: Reach, *, read_only: bool) -> None:
         super().__init__(connection, read_only=read_only)
         self.agent = Agent(self._run, reach.workstation, private_folder=reach.private_folder, timeout=reach.timeout)
-        self._forwards = True
+        self._not_forwarded: Failed | None = None
 
     def _groups(self, requests: Sequence[Request]) -> Iterator[list[Request]]:
         return (list(group) for _, group in groupby(requests, lambda each: isinstance(each, OpenUrl)))
@@ -79,21 +80,29 @@ class WindowsSshSession(SshSession):
             _as_asked(answer, request.path, far.path)
             for request, far, answer in zip(requests, there, read_all(sftp, there), strict=True)
         ]
-        unclear = [_is_unclear(answer) for answer in answers]
-        better = iter(self._ask_agent(list(compress(requests, unclear))))
-        return [next(better) if one else answer for answer, one in zip(answers, unclear, strict=True)]
+        return self._asked_again(requests, answers)
 
     def _open_urls(self, requests: Sequence[OpenUrl]) -> list[Answer]:
-        """By forwarding, as from POSIX workstations; by the agent from where the server refuses it."""
-        answers: list[Answer] = []
+        """By forwarding, as from POSIX workstations; by the agent where the server refuses that."""
         self._wake_the_server()
-        while self._forwards and len(answers) < len(requests):
-            answer = open_url(self._connection, requests[len(answers)])
+        answers: list[Answer] = []
+        for request in requests:
+            answer = self._not_forwarded or open_url(self._connection, request)
             if isinstance(answer, Failed) and answer.reason_code == "forwarding_refused":
-                self._forwards = False
-            else:
-                answers.append(answer)
-        return answers + self._ask_agent(requests[len(answers) :])
+                self._not_forwarded = answer
+            answers.append(answer)
+        return self._asked_again(requests, answers)
+
+    def _asked_again(self, requests: Sequence[Request], answers: list[Answer]) -> list[Answer]:
+        """The agent's answers in place of those that say nothing; as they are where it cannot work."""
+        unclear = [isinstance(answer, Failed) and answer.reason_code in _ASK_THE_AGENT for answer in answers]
+        try:
+            better = iter(self._ask_agent(list(compress(requests, unclear))))
+        except BrokenError as error:
+            if error.code not in AGENT_FAULTS:
+                raise
+            return answers
+        return [next(better) if one else answer for answer, one in zip(answers, unclear, strict=True)]
 
 
 def _over_sftp(path: str) -> str:
@@ -106,7 +115,3 @@ def _as_asked(answer: Answer, path: str, far: str) -> Answer:
     if isinstance(answer, Failed):
         return replace(answer, reason=answer.reason.replace(far, path))
     return replace(answer, owner="", mode=None, shared=None) if isinstance(answer, FileStat) else answer
-
-
-def _is_unclear(answer: Answer) -> bool:
-    return isinstance(answer, Failed) and answer.reason_code in _ASK_THE_AGENT

@@ -233,6 +233,17 @@ def test_room_is_asked_of_the_agent_where_sftp_does_not_tell_it(
     assert not_told.reason_code == "not_supported"
 
 
+@pytest.mark.parametrize("endpoint", [NoRoomTold], indirect=True)
+def test_where_the_agent_cannot_work_files_are_read_all_the_same(
+    opened: Callable[..., WindowsSshSession], endpoint: Endpoint[Any]
+) -> None:
+    endpoint.spoil("constrained")
+    room, content = opened(read_only=True).carry_out([MeasureRoom("C:/ProgramData"), ReadFile(SETTINGS)])
+    assert isinstance(room, Failed)
+    assert room.reason_code == "not_supported"
+    assert isinstance(content, FileContent)
+
+
 class Crashing(WindowsSshWorkstation):
     """Every program ends in an access violation."""
 
