@@ -19,7 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "drift": "Compare with the files; exit 3 when something differs.",
     "status": "The matrix: settings, servers, tray state, version.",
     "doctor": "Find out why a workstation does not answer, step by step.",
-    "windows-check": "Try on a real Windows workstation all that apply does there.",
+    "windows-check": "Try all that apply does on a real Windows workstation.",
     "rollback": "Put back what a run replaced.",
     "leases": "See which runs hold workstations; break a dead one's.",
     "trust": "See and accept the host keys of workstations.",

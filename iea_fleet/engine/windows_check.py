@@ -36,8 +36,8 @@ _READ = ("server_connection", "version_file", "state_file")
 """The files of a layout that hold no secret."""
 
 
-_CLIXML = re.compile(r"<[^>]*>|#< CLIXML|_x000[0-9A-F]_")
-"""What Windows PowerShell wraps its errors in where nobody reads them at a console ([MS-PSRP] 2.2.5.1)."""
+_NO_WORDS = re.compile(r"<[^>]*>|#< CLIXML|_x000[0-9A-F]_|IEA1-[0-9]+")
+"""What Windows PowerShell wraps its errors in where nobody is at a console ([MS-PSRP] 2.2.5.1), and our own marks."""
 
 _LONGEST_WORDS = 400
 
@@ -170,7 +170,7 @@ def with_words(taken: Taken) -> WindowsCheck:
     if not steps or steps[0].verdict == "as_expected" or not isinstance(call, AgentCall) or call.said:
         return taken.check
     printed = (call.stderr + call.noise).decode("cp850", "replace")
-    words = " ".join(_CLIXML.sub(" ", printed).split())[:_LONGEST_WORDS]
+    words = " ".join(_NO_WORDS.sub(" ", printed).split())[:_LONGEST_WORDS]
     if not words:
         return taken.check
     first = replace(steps[0], reason=f"{steps[0].reason}. PowerShell said: {words}")
