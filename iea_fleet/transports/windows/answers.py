@@ -137,13 +137,16 @@ class _Fields:
         return self.binary(name).decode("utf-8", "replace")
 
     def number(self, name: str) -> float:
-        return float(self._matching(name, r"-?[0-9]+([.][0-9]+)?"))
+        return float(self._matching(name, r"-?[0-9]{1,20}([.][0-9]{1,20})?"))
 
     def whole(self, name: str) -> int:
-        return int(self._matching(name, r"-?[0-9]+"))
+        return int(self._matching(name, r"-?[0-9]{1,20}"))
 
     def truth(self, name: str) -> bool:
         return self._matching(name, "yes|no") == "yes"
+
+    def digest(self, name: str) -> str:
+        return self._matching(name, "(sha256:[0-9a-f]{64}|absent)?")
 
     def _matching(self, name: str, pattern: str) -> str:
         value = self.text(name)
@@ -233,9 +236,13 @@ _READERS: Final[Mapping[tuple[str, type[Request]], _Reader]] = {
     ("names", ListFolder): _names,
     ("is", Stat): _is,
     ("room", MeasureRoom): lambda _, fields: Room(fields.whole("free")),
-    **{("done", each): lambda _, fields: Done(fields.text("digest")) for each in (ReplaceFile, RemoveFile, MakeFolder)},
     **{
-        ("moved", each): lambda _, fields: Moved(fields.text("found")) for each in (ReplaceFile, RemoveFile, MakeFolder)
+        ("done", each): lambda _, fields: Done(fields.digest("digest"))
+        for each in (ReplaceFile, RemoveFile, MakeFolder)
+    },
+    **{
+        ("moved", each): lambda _, fields: Moved(fields.digest("found"))
+        for each in (ReplaceFile, RemoveFile, MakeFolder)
     },
     ("ran", RunAction): _ran,
     ("reached", OpenUrl): _reached,
