@@ -68,12 +68,17 @@ class Messages:
         del retries_on_read_timeout, timeout
         if self._let_in:
             return self._judged(self._exchange(message))
-        reply = self._log_in_by_password(message) if self._reach.auth == "basic" else self._log_in_by_token(message)
+        carried = True
+        if self._reach.auth == "basic":
+            reply = self._log_in_by_password(message)
+        else:
+            reply, carried = self._log_in_by_token(message)
         if reply.status == 401:
             raise told(PASSWORD_REFUSED, self._reach.workstation, self._reach.user)
-        answer = self._judged(reply) if reply.body or reply.status != 200 else b""
         self._let_in = True
-        return answer or self._judged(self._exchange(message))
+        if not carried and reply.status == 200 and not reply.body:
+            reply = self._exchange(message)
+        return self._judged(reply)
 
     def close(self) -> None:
         """The connection is closed by whoever opened it."""
@@ -102,8 +107,11 @@ class Messages:
             raise not_offered(self._reach.workstation, "basic", _offered(reply))
         return reply
 
-    def _log_in_by_token(self, message: bytes) -> Reply:
-        """NTLM, with SPNEGO around it or not, or Kerberos, as HTTP's Negotiate (RFC 4559); the first token unasked."""
+    def _log_in_by_token(self, message: bytes) -> tuple[Reply, bool]:
+        """NTLM, with SPNEGO around it or not, or Kerberos, as HTTP's Negotiate (RFC 4559); the first token unasked.
+
+        The last reply, and whether the message went along with the token before it.
+        """
         name = self._reach.workstation
         try:
             context = self._context()
@@ -116,7 +124,7 @@ class Messages:
                 if reply.status == 401 and not challenge:
                     if not body and not context.complete and not _offers(reply, "negotiate"):
                         raise not_offered(name, self._reach.auth, _offered(reply))
-                    return reply
+                    break
                 token = context.step(challenge) if challenge and not context.complete else None
                 if reply.status != 401 or token is None:
                     break
@@ -129,7 +137,7 @@ class Messages:
             raise told(NOT_NEGOTIATED, name, self._reach.user, str(error)) from error
         if not self._reach.tls and reply.status == 200:
             self._sealing = WinRMEncryption(context, WinRMEncryption.SPNEGO)
-        return reply
+        return reply, bool(body)
 
     def _context(self) -> spnego.ContextProxy:
         options = spnego.NegotiateOptions.none if self._reach.tls else spnego.NegotiateOptions.wrapping_winrm
