@@ -29,6 +29,7 @@ from iea_fleet.model.request import (
     FolderListing,
     ListFolder,
     MeasureRoom,
+    NotTried,
     RemoveFile,
     ReplaceFile,
     Room,
@@ -66,8 +67,8 @@ class Inside:
     knowledge: Knowledge
     hands_off: str
     trail: Trail
-    _scratch: FileStat | None = field(default=None, init=False)
-    _private_there: Answer | None = field(default=None, init=False)
+    _scratch: Answer = field(default=NotTried(), init=False)
+    _private_there: Answer = field(default=NotTried(), init=False)
     _ahead: float | None = field(default=None, init=False)
 
     def look(self, steps: Sequence[str]) -> None:
@@ -145,7 +146,7 @@ class Inside:
         name = temporary_name(posixpath.basename(beside), secrets.token_hex(8))
         path = posixpath.join(posixpath.dirname(beside), name)
         begun = clock.now().timestamp()
-        made, about, self._private_there, removed = self.session.carry_out(
+        made, self._scratch, self._private_there, removed = self.session.carry_out(
             (
                 ReplaceFile(path, _CONTENT, ABSENT, private=True),
                 Stat(path),
@@ -155,10 +156,11 @@ class Inside:
         )
         middle = (begun + clock.now().timestamp()) / 2
         if not isinstance(made, Done):
+            self._private_there = NotTried()  # nothing to compare it with
             # Of the two names in play a person knows the folder.
             return _told("writing", Finding.BAD, _why(made).replace(path, posixpath.dirname(path)), _code(made))
-        if isinstance(about, FileStat):
-            self._scratch, self._ahead = about, about.modified - middle
+        if isinstance(self._scratch, FileStat):
+            self._ahead = self._scratch.modified - middle
         if isinstance(removed, Failed):
             remedy = f"let the user of the connection remove files there, and remove {path}"
             return Step("writing", Finding.BAD, f"a file was made, and {removed.reason}", remedy, removed.reason_code)
@@ -170,13 +172,14 @@ class Inside:
         answers: dict[Stat, Answer] = dict(zip(asked, self.session.carry_out(asked), strict=True))
         found, parent = answers[asked[0]], answers[asked[1]]
         trouble = in_the_way(private, answers.get)
-        if trouble is None and self._scratch is not None and isinstance(self._private_there, FileStat):
-            # Seen in the same moment as the file that is certainly ours: SFTP on Windows tells no owners.
+        # Seen in the same moment as the file that is certainly ours: SFTP on Windows tells no owners.
+        compared = isinstance(self._private_there, FileStat)
+        if trouble is None and compared:
             trouble = strange_folder(private, self._scratch, self._private_there)
         if trouble is not None:
             return _told("private", Finding.BAD, trouble.reason, trouble.reason_code)
         if isinstance(found, FileStat):
-            return f"{private} is there" + (", for us alone" if self._scratch is not None else "")
+            return f"{private} is there" + (", for us alone" if compared else "")
         if isinstance(parent, Absent):
             remedy = "correct private in the layout"
             return Step("private", Finding.BAD, f"{asked[1].path} is not there", remedy, "no_folder")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socketserver
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ ONE = "nancy-01"
 WAY_IN = ["name", "port", "first_word", "host_key", "login"]
 INSIDE = ["folders", "settings", "version", "run", "writing", "private", "room", "clock"]
 ALL = WAY_IN + INSIDE
+PASSWORD = "correct-horse-battery-staple-5471"
 VALIDATOR = jsonschema.Draft202012Validator(doctor_schema())
 
 
@@ -228,6 +231,32 @@ def test_ctrl_c_begins_no_other_workstation(office: RunningLab, cli: CommandLine
         out, _ = process.communicate(timeout=LONGEST)
     assert process.returncode == 130
     assert "5 not examined" in out
+
+
+class _Quoting(socketserver.BaseRequestHandler):
+    """Something that says a password that it has heard somewhere."""
+
+    def handle(self) -> None:
+        self.request.sendall(f"220 {PASSWORD}\r\n".encode())
+
+
+def test_a_secret_is_hidden_before_a_line_is_broken(office: RunningLab, cli: CommandLine) -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), _Quoting) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        file = inventory(
+            office,
+            "quoted",
+            ("version: 1\n", "version: 1\nsecrets: {env: {kind: env, names: [PASSWORD]}}\n"),
+            ("    user: iea-admin", "    user: iea-admin\n    password: env:PASSWORD"),
+            ("timeout: 10", "timeout: 1"),
+            (f"port: {port(office, ONE)}", f"port: {server.server_address[1]}"),
+        )
+        knowing = CommandLine(cli.home, {"PASSWORD": PASSWORD, "COLUMNS": "50"})
+        said = [knowing.run("doctor", file, "--limit", ONE, "--format", form).out for form in ("text", "json")]
+        server.shutdown()
+    for text in said:
+        assert "[secret]" in text
+        assert PASSWORD not in "".join(text.split())
 
 
 def test_a_selector_that_matches_nothing(office: RunningLab, cli: CommandLine) -> None:
