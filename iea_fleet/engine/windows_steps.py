@@ -142,7 +142,7 @@ STEPS: Final[Mapping[str, Words]] = {
     "servers_by_agent": Words(
         "the servers of the inventory, asked by the agent",
         "reached",
-        "the account reaches them, and .NET accepts their certificates by our own trust",
+        "the account reaches them, and .NET accepts their certificates",
         "that the agent can ask the servers of the inventory",
     ),
     "servers_by_session": Words(
