@@ -35,7 +35,8 @@ ORIGIN = {
 def fetch() -> dict[str, Any]:
     """The whole profile, out of the package, whose digest is checked; none of its scripts is run."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["npm", "pack", "--ignore-scripts", "--silent", PACKAGE], cwd=folder, check=True)  # noqa: S607
+        pack = ["npm", "pack", "--ignore-scripts", "--silent", PACKAGE]
+        subprocess.run(pack, cwd=folder, check=True, stdout=sys.stderr)
         (archive,) = Path(folder).glob("*.tgz")
         content = archive.read_bytes()
     if base64.b64encode(hashlib.sha512(content).digest()).decode() != SHA512:

@@ -20,7 +20,8 @@ RUN_THE_AGENT: Final = ". $agent"
 
 _GIVEN: Final = frozenset({"null", "true", "false", "_", "psversiontable", "executioncontext", "input"})
 _NEVER_SET: Final = frozenset(
-    {"args", "error", "event", "home", "host", "input", "matches", "pid", "pwd", "sender", "this", "true", "false", "_"}
+    {"args", "error", "event", "executioncontext", "false", "foreach", "home", "host", "input", "matches", "ofs", "pid"}
+    | {"profile", "pshome", "psitem", "psscriptroot", "pwd", "sender", "stacktrace", "switch", "this", "true", "_"}
 )
 
 

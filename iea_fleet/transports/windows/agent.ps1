@@ -923,13 +923,13 @@ function Set-TlsFault($item) {
             $item.fault = 'not_tls'
         }
     }
-    elseif ($reason -is [System.IO.IOException]) {
-        # The same class for "closed" and "unexpected packet": after the latter there is more to read.
+    elseif ($reason -is [System.IO.IOException] -or $reason.GetType().Name -eq 'AuthenticationException') {
+        # The same classes for "closed" and "unexpected packet": after the latter there is more to read.
         if ($item.client.Available -gt 0) {
             $item.fault = 'not_tls'
         }
     }
-    elseif ($reason -isnot [System.Security.Authentication.AuthenticationException]) {
+    else {
         throw $reason
     }
 }
@@ -952,8 +952,9 @@ function Test-Certificate($item) {
     if ($item.roots.Length -eq 0) {
         $anchored = -not ($found['UntrustedRoot'] -or $found['PartialChain'])
     }
-    foreach ($ignored in @('UntrustedRoot', 'PartialChain', 'OfflineRevocation', 'RevocationStatusUnknown', 'NoError')) {
-        $found.Remove($ignored)
+    # Judged above, or not asked for.
+    foreach ($flag in @('UntrustedRoot', 'PartialChain', 'OfflineRevocation', 'RevocationStatusUnknown', 'NoError')) {
+        $found.Remove($flag)
     }
     $name = [System.Net.Security.SslPolicyErrors]::RemoteCertificateNameMismatch
     if (-not $anchored) {
@@ -1326,10 +1327,10 @@ function Write-Answers($item) {
     $deflate = [System.IO.Compression.DeflateStream]::new($packed, $mode, $true)
     $deflate.Write($content, 0, $content.Length)
     $deflate.Dispose()
-    $packed.Position = 0
-    $item.source = $packed
+    $frame = $packed.ToArray()
+    $item.source = [System.IO.MemoryStream]::new($frame)
     $digest = (Get-Digest $item).Substring(7)
-    $line = "`nIEA1 " + $digest + ' ' + [System.Convert]::ToBase64String($packed.ToArray()) + "`n"
+    $line = "`nIEA1 " + $digest + ' ' + [System.Convert]::ToBase64String($frame) + "`n"
     $framed = $utf8.GetBytes($line)
     $output = [System.Console]::OpenStandardOutput()
     $output.Write($framed, 0, $framed.Length)
