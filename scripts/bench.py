@@ -16,6 +16,7 @@ from pathlib import Path
 import bench_lab
 import bench_sshd
 import bench_start
+import bench_windows
 from bench_measure import machine
 
 PARTS: Mapping[str, tuple[str, Callable[..., str]]] = {
@@ -26,6 +27,8 @@ PARTS: Mapping[str, tuple[str, Callable[..., str]]] = {
     "hung": ("Silent workstations, on sshd (drift)", bench_sshd.hung),
     "slow": (f"Workers, on lab workstations that take {bench_lab.DELAY} ms for each request", bench_lab.slow),
     "probes": ("The probes, on the lab", bench_lab.probes),
+    "windows": ("Each way in, on the lab", bench_windows.ways_in),
+    "winrm": ("Many WinRM workstations, on the lab", bench_windows.many),
     "size": ("Size of the lab", bench_lab.size),
 }
 

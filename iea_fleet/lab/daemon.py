@@ -140,6 +140,7 @@ class Lab:
                     "office": one.workstation.office,
                     "port": one.port,
                     "kind": kind,
+                    "exchanges": one.workstation.exchanges,
                     "faults": [str(fault) for fault in one.workstation.faults.values()],
                 }
                 for (name, one), kind in zip(self.workstations.items(), self.kinds, strict=True)

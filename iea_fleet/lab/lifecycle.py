@@ -27,12 +27,16 @@ _EXTRAS = ("asyncssh", "trustme")
 
 @dataclass(frozen=True, slots=True)
 class WorkstationInfo:
-    """One workstation of a running lab; ``faults`` as a person writes them."""
+    """One workstation of a running lab; ``faults`` as a person writes them.
+
+    ``exchanges``: how often it was asked over HTTP, which is the language of WinRM.
+    """
 
     name: str
     office: str
     port: int
     kind: Kind
+    exchanges: int
     faults: tuple[str, ...]
 
 
@@ -260,10 +264,7 @@ def _last_line(directory: Path) -> str:
 
 
 def _info(directory: Path, said: dict[str, Any]) -> LabInfo:
-    workstations = tuple(
-        WorkstationInfo(one["name"], one["office"], one["port"], one["kind"], tuple(one["faults"]))
-        for one in said["workstations"]
-    )
+    workstations = tuple(WorkstationInfo(**{**one, "faults": tuple(one["faults"])}) for one in said["workstations"])
     service = said["net_entreprises"]
     accounts = tuple(AccountInfo(**one) for one in service["accounts"])
     return LabInfo(

@@ -122,6 +122,7 @@ class Visit:
             writer.close()
 
     async def _answer(self, head: HttpRequest, reader: asyncio.StreamReader) -> HttpAnswer:
+        self._host.workstation.exchanges += 1
         refused = _refused(head)
         if refused is not None:
             return refused

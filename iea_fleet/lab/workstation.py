@@ -61,6 +61,7 @@ class Workstation:
     layout: Layout
     seal: Seal
     faults: dict[str, Fault] = field(default_factory=dict)
+    exchanges: int = 0
     open_files: Counter[Path] = field(default_factory=Counter)
     _hand_made: list[_HandMade] = field(default_factory=list)
 
