@@ -7,7 +7,8 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 from iea_fleet.lab.agent_frames import Line, RefusedError, answer, failed
 from iea_fleet.lab.maintenance import Outside
@@ -24,6 +25,7 @@ _WRITING: Final = (*_GROUPED, "remove_file", "make_folder", "remove_key")
 _TRIES: Final = 4
 _PAUSE: Final = 0.25
 _Step = Callable[[], None]
+_Result = TypeVar("_Result")
 _NOT_TRIED: Final = answer("not_tried")
 _journal = logging.getLogger("iea_fleet.lab")
 
@@ -119,7 +121,7 @@ class Batch:
         if first.word in _WRITING:
             return await self._write(group)
         if first.word in self._reads:
-            return [await self._primitive(lambda: self._reads[first.word](first))]
+            return [await self._primitive(partial(self._reads[first.word], first))]
         if first.word == "run_action":
             return [await self._awaited(self._programs.run_action(first))]
         if first.word == "open_url":
@@ -135,8 +137,9 @@ class Batch:
                 return await self._replace([self._replacement(each) for each in group])
             if first.word == "remove_file":
                 return [await self._remove_file(first)]
-            call = self._make_folder if first.word == "make_folder" else self._remove_key
-            return [await self._primitive(lambda: call(first))]
+            if first.word == "remove_key":
+                return [await self._primitive(partial(remove_key, self._registry, first))]
+            return [await self._primitive(partial(self._make_folder, first))]
 
     def _replacement(self, request: Line) -> _Replacement:
         if request.word == "replace_key":
@@ -147,7 +150,7 @@ class Batch:
         """All of them, or none when one cannot be prepared; those after one that fails later are not made."""
         for at, each in enumerate(group):
             for step in each.prepare():
-                if refusal := await self._done(step):
+                if refusal := await self._primitive(step):
                     return await self._withdraw(group, at, refusal)
         answers: list[Line] = []
         for at, each in enumerate(group):
@@ -161,24 +164,24 @@ class Batch:
     async def _patiently(self, step: _Step) -> Line | None:
         """Take a step again for a second, where somebody, most often an antivirus, holds the file for a moment."""
         for _ in range(_TRIES):
-            refusal = await self._done(step)
+            refusal = await self._primitive(step)
             if refusal is None or refusal.fields.get("code") != b"busy":
                 return refusal
             await asyncio.sleep(_PAUSE)
-        return await self._done(step)
+        return await self._primitive(step)
 
     async def _withdraw(self, group: Sequence[_Replacement], at: int, refusal: Line) -> list[Line]:
         for each in group:
             for step in each.withdraw():
-                await self._done(step)
+                await self._primitive(step)
         return [refusal if place == at else _NOT_TRIED for place in range(len(group))]
 
     async def _remove_file(self, request: Line) -> Line:
         path, expected = request.text("path"), request.text("expected")
-        if refusal := await self._done(lambda: self._files.look(path, expected)):
+        if refusal := await self._primitive(partial(self._files.look, path, expected)):
             return refusal
         if expected != ABSENT:
-            if refusal := await self._done(lambda: self._files.remove(path, expected)):
+            if refusal := await self._primitive(partial(self._files.remove, path, expected)):
                 return refusal
             _note(self._workstation, f"remove {path!r}")
         return answer("done", digest=ABSENT)
@@ -189,21 +192,8 @@ class Batch:
             _note(self._workstation, f"mkdir {request.text('path')!r}")
         return made
 
-    def _remove_key(self, request: Line) -> Line:
-        return remove_key(self._registry, request)
-
-    async def _done(self, call: _Step) -> Line | None:
-        """Take a step; what it was refused with, or None."""
-
-        def said() -> Line:
-            call()
-            return _NOT_TRIED
-
-        refused = await self._primitive(said)
-        return None if refused is _NOT_TRIED else refused
-
-    async def _primitive(self, call: Callable[[], Line]) -> Line:
-        """Take a step. What the step itself raises is the death of this process, and no answer."""
+    async def _primitive(self, call: Callable[[], _Result]) -> _Result | Line:
+        """Take a step: its result, or what it was refused with. What the step raises is the death of this process."""
         async with self._step():
             try:
                 return call()

@@ -65,7 +65,9 @@ class Registry:
         """The values of a key by their names; None without the key. RefusedError ``bad_path``."""
         keys = self._keys()
         found = _named(keys, _checked(path))
-        return None if found is None else keys[found]
+        if found is None:
+            return {} if self.has_subkeys(path) else None
+        return keys[found]
 
     def look(self, path: str, expected: str) -> None:
         """Compare a key with what is expected. RefusedError when it is another."""
@@ -74,7 +76,7 @@ class Registry:
             raise RefusedError(answer("moved", found=found))
 
     def put(self, path: str, values: _Values | None) -> None:
-        """Give a key these values and no other; None removes it. Keys above it are made."""
+        """Give a key these values and no other; None removes it. The keys above it are there by that."""
         self._files.refuse_writes(needs_room=values is not None)
         keys, path = self._keys(), _checked(path)
         found = _named(keys, path)
@@ -88,10 +90,8 @@ class Registry:
 
     def has_subkeys(self, path: str) -> bool:
         """Whether other keys stand below this one."""
-        depth = path.count("/") + 1
-        return any(
-            name.count("/") >= depth and same_name("/".join(name.split("/")[:depth]), path) for name in self._keys()
-        )
+        above = f"{path}/"
+        return any(same_name(name[: len(above)], above) for name in self._keys())
 
     def _keys(self) -> dict[str, _Values]:
         try:

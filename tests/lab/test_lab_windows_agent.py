@@ -239,6 +239,8 @@ def test_a_key_keeps_the_kinds_of_its_values_and_its_subkeys(machine: Machine) -
     assert kept[KEY]["Port"] == {"kind": "DWord", "data": 443}
     remove = line("remove_key", path=KEY, expected=digest(second))
     assert codes(machine.run(remove, look)) == ["error", "content"]
+    above = line("read_key", path=KEY.rpartition("/")[0], limit=9999)
+    assert machine.run(above) == [("content", {"content": b""})]
     gone = line("remove_key", path=f"{KEY}/poste", expected=digest(b""))
     assert codes(machine.run(gone, remove, look)) == ["done", "done", "absent"]
 
