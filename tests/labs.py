@@ -97,6 +97,12 @@ class RunningLab:
     def mend(self, workstation: str) -> None:
         lab.mend(self.directory, workstation)
 
+    def end_shells(self, workstation: str) -> None:
+        """Switch a workstation with WinRM off and on: a lost connection leaves a remote shell, and 30 are allowed."""
+        if self.kind(workstation).startswith("winrm"):
+            self.break_(workstation, "offline")
+            self.mend(workstation)
+
     @contextlib.contextmanager
     def restored(self) -> Iterator[RunningLab]:
         """What is done to the workstations meanwhile is undone at the end."""

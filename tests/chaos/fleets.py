@@ -17,6 +17,7 @@ from labs import RunningLab, running_lab
 
 from iea_fleet.engine.load import load
 from iea_fleet.history import History
+from iea_fleet.lab.kinds import Kind
 from iea_fleet.model.matrix import Status
 from iea_fleet.model.target import Target
 
@@ -75,13 +76,23 @@ class Fleet:
         """Every workstation works again, also those that restart at this moment."""
         for one in self.lab.info.workstations:
             self.lab.mend(one.name)
+            self.lab.end_shells(one.name)
         for one in self.lab.info.workstations:
             assert wait_until(lambda port=one.port: _answers(port))
 
     def assert_whole(self) -> None:
-        """Every settings file is the old one or the new one."""
+        """Every settings file is the old one or the new one.
+
+        On Windows it may have none of its names for a moment, and whoever dies in that moment leaves the old one where
+        ReplaceFile had moved it.
+        """
         for name in self.lab.names:
-            assert self.lab.file(name).read_bytes() in (self.old[name], self.right[name]), name
+            file = self.lab.file(name)
+            if not file.exists() and self.lab.kind(name) != "ssh":
+                aside = self.lab.file(name, "/iea-fleet").glob(".connexion.properties.old.iea-fleet-*")
+                assert [path.read_bytes() for path in aside] == [self.old[name]], name
+            else:
+                assert file.read_bytes() in (self.old[name], self.right[name]), name
 
     def assert_settled(self, applied: Ran) -> None:
         """All is right and nothing is left but backups that hold no secret; the history says the same."""
@@ -142,14 +153,23 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def fleet(home: Path, workstations: int) -> Iterator[Fleet]:
-    """A fleet of one office whose sessions wait longer for an answer than any test takes."""
-    with running_lab(home, workstations=workstations, offices=1) as lab:
+def fleet(home: Path, workstations: int, *kinds: Kind) -> Iterator[Fleet]:
+    """A fleet of one office whose sessions wait longer for an answer than any test takes; ``kinds`` come in turn."""
+    of_each = [kinds[number % len(kinds)] for number in range(workstations)] if kinds else []
+    with running_lab(home, workstations=workstations, offices=1, kinds=of_each) as lab:
         old = {name: lab.file(name).read_bytes() for name in lab.names}
         right = {name: put_right(lab, content) for name, content in old.items()}
-        patient = inventory(lab, "patient", ("timeout: 10", "timeout: 120"))
+        patient = patient_inventory(lab, 120)
         targets = list(load(patient).selected)
         yield Fleet(lab, CommandLine(home), patient, all_at_once(lab), old, right, targets=targets)
+
+
+def patient_inventory(lab: RunningLab, seconds: int) -> Path:
+    """The lab's inventory with so many seconds for each answer; WinRM takes nothing over from defaults of ssh."""
+    changes = [("timeout: 10", f"timeout: {seconds}")]
+    if any(lab.kind(name).startswith("winrm") for name in lab.names):
+        changes.append(("transport: winrm\n", f"transport: winrm\n          timeout: {seconds}\n"))
+    return inventory(lab, "patient", *changes)
 
 
 def all_at_once(lab: RunningLab) -> Path:

@@ -89,9 +89,7 @@ class Workstation:
 
     def old_again(self) -> None:
         """As before anything was done; a workstation that was switched off and on keeps no remote shell either."""
-        if self.reach.transport == "winrm":
-            self.lab.break_(self.name, "offline")
-            self.lab.mend(self.name)
+        self.lab.end_shells(self.name)
         self.recorded.clear()
         for name, content in self.old.items():
             self.file(name).unlink(missing_ok=True)
@@ -120,7 +118,8 @@ class Workstation:
         """The transaction with its files written."""
         transaction, trouble = self.prepared(session)
         assert trouble is None
-        assert all(isinstance(answer, Done) for answer in transaction.write())
+        answers = transaction.write()
+        assert all(isinstance(answer, Done) for answer in answers), answers
         return transaction
 
     def settled(self, session: Session) -> Settled | Unobserved | None:
