@@ -111,10 +111,16 @@ class Batch:
             elif _changes(group[0]) and not writing:
                 got = [failed("read_only"), *[_NOT_TRIED] * (len(group) - 1)]
             else:
-                got = await self._carry_out_group(group)
+                got = await self._understood(group)
             stopped = stopped or (word in _WRITING and any(each.word != "done" for each in got))
             answers += got
         return answers
+
+    async def _understood(self, group: Sequence[Line]) -> list[Line]:
+        try:
+            return await self._carry_out_group(group)
+        except (KeyError, ValueError) as error:
+            return [failed("error", f"a field is missing or makes no sense: {error}"), *[_NOT_TRIED] * (len(group) - 1)]
 
     async def _carry_out_group(self, group: Sequence[Line]) -> list[Line]:
         first = group[0]

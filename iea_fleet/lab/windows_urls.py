@@ -47,7 +47,10 @@ class _NotReachedError(Exception):
 
 
 async def open_url(request: Line, outside: Outside) -> Line:
-    """``reached``, ``not_reached``, or ``failed`` for roots that are no certificates. Redirects are not followed."""
+    """``reached``, ``not_reached``, or ``failed`` for roots that are no certificates. Redirects are not followed.
+
+    ValueError for what is no address.
+    """
     url = urlsplit(request.text("url"))
     try:
         trust = _trust(request.text("roots").split(), outside)
@@ -114,7 +117,8 @@ async def _shake_hands(writer: asyncio.StreamWriter, host: str, until: float, tr
         code = _CERTIFICATE_CODES.get(error.verify_code, "certificate_invalid")
         raise _NotReachedError("certificate", code, error.verify_message) from None
     except ssl.SSLError as error:
-        raise _NotReachedError("tls", "not_tls" if error.reason in _PLAIN else "tls_refused", error.reason) from None
+        code = "not_tls" if error.reason in _PLAIN else "tls_refused"
+        raise _NotReachedError("tls", code, error.reason or "") from None
     except OSError:
         raise _NotReachedError("tls", "tls_refused") from None
 

@@ -93,6 +93,9 @@ def test_folders_links_and_paths_that_are_none(machine: Machine) -> None:
         line("stat", path=f"{FOLDER}/link"): "is",
         line("remove_file", path=f"{FOLDER}/none", expected="absent"): "done",
         line("frobnicate", path=SETTINGS): "unknown_request",
+        line("read_file", path=SETTINGS, limit="many"): "error",
+        line("open_url", url="https://localhost:x/", timeout="1", roots=""): "error",
+        line("stat"): "error",
         line("measure_room", path=f"{FOLDER}/none"): "absent",
     }
     assert codes(machine.run(*asked)) == list(asked.values())
