@@ -122,17 +122,20 @@ def walk(
     """Take every step that this workstation has, in sessions that ``opened`` makes.
 
     ``held`` raises HeldError, by what was found where a lease would be. Once a connection is lost, or the operator has
-    ``stopped`` it, the steps after that are ``not_tried``.
+    ``stopped`` it, the steps after that are ``not_tried``; an operator's scratch file is removed all the same.
     """
     steps: list[Step] = []
     try:
         with opened() as session:
             trials = Trials(subject, session, opened)
-            going_on = True
+            alive = True
             for name in _steps_of(subject):
-                step, going_on = _take(name, trials if going_on and not stopped() else None)
+                # What was begun is removed, also for an operator who stops.
+                wanted = alive and (not stopped() or (name == "tidy" and trials.about is not None))
+                step, still_alive = _take(name, trials if wanted else None)
                 steps.append(step)
-                if name == "start" and going_on:
+                alive = alive and still_alive
+                if name == "start" and alive and wanted:
                     held(trials.one(ReadFile(subject.run_file)))
             about = trials.about
     except (TransportError, HeldError) as error:
@@ -188,7 +191,7 @@ def _steps_of(subject: Subject) -> Iterator[str]:
 def _take(name: str, trials: Trials | None) -> tuple[Step, bool]:
     """Take one step, or none where there are no ``trials`` any more; and whether the session is of use still."""
     words = STEPS[name]
-    began, verdict, came, reason, alive = time.monotonic(), _NOT_TRIED, "", "", trials is not None
+    began, verdict, came, reason, alive = time.monotonic(), _NOT_TRIED, "", "", True
     if trials is not None:
         try:
             came, reason = trials.take(name)

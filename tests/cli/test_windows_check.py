@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
 import pytest
-from command_line import CommandLine
+from command_line import LONGEST, CommandLine
 from lab_files import seen
 from labs import RunningLab, running_lab
 
@@ -142,6 +144,21 @@ def test_a_connection_that_is_lost_ends_it_with_what_was_seen(lab: RunningLab, c
     assert ran.exit_code == 1
     assert set(found[:lost]) == {"as_expected"}
     assert set(found[lost + 1 :]) == {"not_tried"}
+
+
+def test_an_operator_who_stops_leaves_no_scratch_file(lab: RunningLab, cli: CommandLine) -> None:
+    lab.break_(SSH, "slow-powershell=300")
+    private = lab.file(SSH, "/iea-fleet")
+    with cli.started("windows-check", lab.inventory, "--limit", SSH, "--format", "json") as process:
+        while process.poll() is None and not (private.is_dir() and list(private.glob("clock-*"))):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=LONGEST)
+    found = verdicts(the_check(json.loads(out)))
+    assert process.returncode == 130
+    assert found["sftp"] == "not_tried"
+    assert found["tidy"] == "as_expected"
+    assert list(private.iterdir()) == []
 
 
 def test_only_windows_workstations_are_checked(lab: RunningLab, cli: CommandLine) -> None:
