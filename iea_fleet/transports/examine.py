@@ -103,12 +103,9 @@ def _connect(reach: Reach, addresses: list[_Address]) -> tuple[socket.socket, Se
     """A connection to the first of the addresses that takes one, and what to say of those that did not."""
     deaf: list[OfflineError] = []
     for family, address in addresses:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.settimeout(reach.timeout)
         try:
-            sock.connect((address, reach.port))
+            sock = _connected(family, (address, reach.port), reach.timeout)
         except OSError as error:
-            sock.close()
             deaf.append(_offline(reach, error, address))
             continue
         seen = f"{_place(address, reach.port)} accepts the connection"
@@ -118,6 +115,17 @@ def _connect(reach: Reach, addresses: list[_Address]) -> tuple[socket.socket, Se
         said = "; ".join(one.sentence for one in deaf)
         return sock, Step("port", Finding.WARN, f"{seen}, but {said}", remedy, "address_dead")
     raise deaf[0]
+
+
+def _connected(family: socket.AddressFamily, place: tuple[str, int], timeout: float) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(place)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _place(address: str, port: int) -> str:
