@@ -94,6 +94,8 @@ class Check(Expressions):
         base, static = self._base(node, known)
         name = member_name(node)
         field = name.lower()
+        if base == TABLE and self._profile.member(TABLE, name, static=False) is not None:
+            self._problem(node, f"a table has a member {name} of its own, which is read where the field is not set")
         if base == TABLE and field not in FIELDS:
             if made is not None:
                 self._fields.setdefault(field, made)

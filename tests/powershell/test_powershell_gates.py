@@ -103,6 +103,7 @@ def test_functions_take_a_table_first_and_are_called_as_no_alias():
         ("$planted = [System.IO.FileOptions]::WriteThru", "System.IO.FileOptions has no static member WriteThru"),
         ("$planted = [System.IO.FileShare]'Read, Delte'", "System.IO.FileShare has no static member Delte"),
         ("$planted = $item.guard.Lenght", "System.IO.FileStream has no member Lenght"),
+        ("$item.values = 1", "a table has a member values of its own"),
         ("$item.guard.Length = 1", "System.IO.FileStream.Length cannot be set"),
         ("$planted = [System.IO.MemoryStream]::new().ToAray()", "System.IO.MemoryStream has no member ToAray"),
         ("try { Read-Key $item } catch [System.IO.IOExeption] { throw }", "no type [System.IO.IOExeption]"),

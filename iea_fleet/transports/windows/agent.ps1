@@ -571,8 +571,8 @@ function Initialize-Key($item) {
     Open-Key $item
     $found = 'absent'
     if ($null -ne $item.key) {
-        $item.values = Get-KeyText $item
-        $item.source = [System.IO.MemoryStream]::new($utf8.GetBytes($item.values))
+        $item.old = Get-KeyText $item
+        $item.source = [System.IO.MemoryStream]::new($utf8.GetBytes($item.old))
         $found = Get-Digest $item
     }
     if ($found -ne $item.expected) {
@@ -593,7 +593,7 @@ function Write-Key($item) {
     }
     catch {
         # Each value is written by itself: those that were are put back.
-        $item.target = [string]$item.values
+        $item.target = [string]$item.old
         Set-Values $item
         if (-not $existed) {
             $item.hive.DeleteSubKey($item.file)
@@ -888,6 +888,7 @@ function Start-Tls($item) {
         $item.chain = $chain
         $item.wrong = $wrong
         Test-Certificate $item
+        $item.judged = $true
         return $true
     }
     $item.stream.ReadTimeout = Get-Left $item
@@ -902,6 +903,10 @@ function Start-Tls($item) {
         if ($null -eq $item.fault) {
             Set-TlsFault $item
         }
+    }
+    if ($null -eq $item.fault -and -not $item.judged) {
+        $item.fault = 'certificate_invalid'
+        $item.detail = 'nobody has looked at it'
     }
     if ($null -ne $item.fault -and $item.fault.StartsWith('certificate_', [System.StringComparison]::Ordinal)) {
         $item.stage = 'certificate'
