@@ -70,7 +70,7 @@ def windows_check(
             reaches = opened.reaches(opened.targets)
             checks = []
             for target in opened.targets:
-                complain(f"{target.name}: checking; this takes about a minute")
+                complain(f"{target.name}: checking, which may take a minute")
                 taken = engine.check(target, reaches[target.name], opened.leases, lambda: opened.stopped)
                 checks.append(taken.check)
                 if record is not None:

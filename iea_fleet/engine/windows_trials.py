@@ -77,7 +77,7 @@ class Trials:
         return way()
 
     def _start(self) -> Came:
-        self._look_at("C:/")
+        self._look_at(posixpath.dirname(self.subject.private))
         about = self.about
         assert about is not None
         said = f"PowerShell {about.powershell}, {about.language}, Windows {about.windows}"
