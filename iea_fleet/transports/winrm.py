@@ -11,9 +11,9 @@ In an inventory::
           nancy-02: {address: nancy-02.example.org, connection: {ca_file: ca.pem, auth: kerberos}}
           nancy-03: {address: 10.1.0.13, connection: {tls: false}}
 
-``auth`` is ``negotiate`` (SPNEGO with NTLM in it), ``ntlm``, ``kerberos`` or ``basic``. Kerberos is used where it is
-named, never tried before NTLM: a wrong password would count twice. The port is 5986, and 5985 without ``tls``; there
-every message is sealed by the login, and ``basic`` is refused.
+``auth`` is ``negotiate`` (Kerberos for a user written ``name@REALM`` where its library is installed, else NTLM),
+``ntlm``, ``kerberos`` or ``basic``. The port is 5986, and 5985 without ``tls``; there every message is sealed by the
+login, and ``basic`` is refused.
 """
 
 from __future__ import annotations

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import importlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import requests
@@ -47,14 +49,14 @@ PASSWORD_REFUSED: Final[Meaning] = (
 ACCOUNT_EXPIRED: Final[Meaning] = (
     NotLetInError,
     "account_expired",
-    "{name} does not let {user} in: the password or the account has expired{said}",
+    "{name} does not let {user} in: the password or the account has expired, or is locked{said}",
     "renew it in the domain, then correct the secret",
 )
 NO_TICKET: Final[Meaning] = (
     NotLetInError,
     "kerberos_failed",
     "Kerberos gives no ticket for {name}{said}",
-    "look at the realm in /etc/krb5.conf, at the clock, and that the address is the name by which the domain knows it",
+    "write the user as name@REALM and the address as the domain knows it; look at /etc/krb5.conf and the clock",
 )
 NOT_NEGOTIATED: Final[Meaning] = (
     NotLetInError,
@@ -95,7 +97,6 @@ _SPNEGO: _Meanings = dict.fromkeys(
         spnego_errors.NoCredentialError,
         spnego_errors.OperationNotAvailableError,
         spnego_errors.UnsupportedQop,
-        spnego_errors.FeatureMissingError,
         spnego_errors.NativeError,
     ),
     NOT_NEGOTIATED,
@@ -140,7 +141,20 @@ _NOT_IN_USE: _Meanings = dict.fromkeys(
     _SETUP,
 )
 
+
+def _of_kerberos() -> Iterator[type[Exception]]:
+    """What the libraries of the extra ``kerberos`` raise past pyspnego, where they are installed."""
+    for module, name in (
+        ("krb5", "Krb5Error"),
+        ("gssapi.exceptions", "GSSError"),
+        ("gssapi.exceptions", "GeneralError"),
+    ):
+        with contextlib.suppress(ImportError):
+            yield getattr(importlib.import_module(module), name)
+
+
 ERRORS: Final[_Meanings] = {
+    **dict.fromkeys(_of_kerberos(), NO_TICKET),
     **_SPNEGO,
     **_PYPSRP,
     **_HTTP,
@@ -154,6 +168,12 @@ ERRORS: Final[_Meanings] = {
         "certificate_changed_on_the_way",
         "{name} does not let {user} in: the certificate seen here is not the one it shows",
         "something on the way opens the TLS connection; let this machine reach {name} directly",
+    ),
+    spnego_errors.FeatureMissingError: (
+        NotLetInError,
+        "kerberos_missing",
+        "the Kerberos of this machine cannot seal messages for {name}",
+        "write tls: true, or auth: ntlm",
     ),
     spnego_errors.BadMICError: NONSENSE,
     spnego_errors.NoContextError: NONSENSE,
@@ -250,10 +270,10 @@ def in_our_words(error: BaseException, name: str, user: str = "") -> TransportEr
             sentence = "{name} refuses what it was asked over WinRM{said}"
             meaning = (BrokenError, "winrm_fault", sentence, "look at the log of the WinRM service there")
         return told(meaning, name, user, f"{error.reason or ''} [{error.code}]")
-    if isinstance(error, spnego_errors.SpnegoError):
-        words = str(error).lower()
-        found = next((meaning for word, meaning in _KERBEROS_WORDS.items() if word in words), None)
-        if found is not None:
-            return told(found, name, user, str(getattr(error, "base_error", None) or ""))
     meaning = next((ERRORS[base] for base in type(error).__mro__ if base in ERRORS), NONSENSE)
-    return told(meaning, name, user)
+    if meaning not in (NOT_NEGOTIATED, NO_TICKET):
+        return told(meaning, name, user)
+    said = str(getattr(error, "base_error", None) or error)
+    return told(
+        next((each for word, each in _KERBEROS_WORDS.items() if word in said.lower()), meaning), name, user, said
+    )

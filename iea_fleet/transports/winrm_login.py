@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
+import importlib.util
 import re
 import struct
 from collections.abc import Mapping
@@ -37,8 +39,8 @@ _PLAIN: Final = "application/soap+xml;charset=UTF-8"
 # pypsrp takes for granted that a service writes what it should.
 _NOT_OPENED: Final[tuple[type[Exception], ...]] = (*WIRE_ERRORS, LookupError, ValueError, struct.error)
 _BOUNDARY: Final = "Encrypted Boundary"
-_LEGS: Final = 4
-"""How many tokens a login may take: NTLM has two, Kerberos one or two, and SPNEGO around them one more."""
+_LEGS: Final = 3
+"""How many tokens a login may take: NTLM has two, Kerberos one or two."""
 
 _TOKEN: Final = re.compile(r"(?:Negotiate|Kerberos|NTLM)\s+([A-Za-z0-9+/]+=*)", re.IGNORECASE)
 
@@ -108,7 +110,7 @@ class Messages:
         return reply
 
     def _log_in_by_token(self, message: bytes) -> tuple[Reply, bool]:
-        """NTLM, with SPNEGO around it or not, or Kerberos, as HTTP's Negotiate (RFC 4559); the first token unasked.
+        """NTLM or Kerberos, as HTTP's Negotiate takes either ([MS-N2HT], RFC 4559); the first token unasked.
 
         The last reply, and whether the message went along with the token before it.
         """
@@ -140,17 +142,17 @@ class Messages:
         return reply, bool(body)
 
     def _context(self) -> spnego.ContextProxy:
-        options = spnego.NegotiateOptions.none if self._reach.tls else spnego.NegotiateOptions.wrapping_winrm
-        kind = spnego.Password
-        if self._reach.auth == "negotiate":
-            kind, options = _ForNtlmAlone, options | spnego.NegotiateOptions.use_negotiate
+        """NTLM or Kerberos, never one after the other, as pyspnego has it: a wrong password would be counted twice."""
+        protocol = self._reach.auth
+        if protocol == "negotiate":
+            protocol = "kerberos" if "@" in self._reach.user and _has_kerberos() else "ntlm"
         return spnego.client(
-            kind(self._reach.user, self._password().get_secret_value()),
+            spnego.Password(self._reach.user, self._password().get_secret_value()),
             hostname=self._reach.address,
             service="host",
-            protocol=self._reach.auth,
+            protocol=protocol,
             channel_bindings=_bindings(self._http.certificate) if self._reach.tls else None,
-            options=options,
+            options=spnego.NegotiateOptions.none if self._reach.tls else spnego.NegotiateOptions.wrapping_winrm,
         )
 
     def _exchange(self, message: bytes, more: Mapping[str, str] | None = None) -> Reply:
@@ -187,13 +189,9 @@ class Messages:
         return content
 
 
-class _ForNtlmAlone(spnego.Password):
-    """A password that pyspnego does not try with Kerberos before NTLM: a wrong one would be counted twice."""
-
-    @property
-    def supported_protocols(self) -> list[str]:
-        """What it may be used for."""
-        return ["ntlm"]
+@functools.cache
+def _has_kerberos() -> bool:
+    return all(importlib.util.find_spec(name) for name in ("gssapi", "krb5"))
 
 
 def _offered(reply: Reply) -> str:
