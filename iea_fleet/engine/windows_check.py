@@ -5,6 +5,7 @@ IEA's own files are read and never written, and nothing is written while another
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import time
@@ -35,6 +36,7 @@ from iea_fleet.transports.windows.agent import AGENT_FAULTS
 _READ = ("server_connection", "version_file", "state_file")
 """The files of a layout that hold no secret."""
 
+_HELD_BY_INVENTORY = "held_by_inventory"
 
 _NO_WORDS = re.compile(r"<[^>]*>|#< CLIXML|_x000[0-9A-F]_|IEA1-[0-9]+")
 """What Windows PowerShell wraps its errors in where nobody is at a console ([MS-PSRP] 2.2.5.1), and our own marks."""
@@ -93,21 +95,22 @@ def check(target: Target, reach: Reach | IeaFleetError, leases: Leases, stopped:
             assert cell is not None
             raise HeldError(cell.reason, code=cell.reason_code)
 
+    if hold := target.held_on(clock.today()):
+        wrong = f"the inventory holds {target.name} ({hold.reason}), and a check writes there"
+        reach = HeldError(wrong, "take the hold out, or check another workstation", code=_HELD_BY_INVENTORY)
     if isinstance(reach, IeaFleetError):
         taken.check = told(taken.check, reach)
         return taken
-    jumps = JumpHosts()
-    try:
+    way_in = reach
+    with contextlib.closing(JumpHosts()) as jumps:
 
         def opened() -> AgentSession:
             # Every session on Windows has an agent.
-            session = cast("AgentSession", open_session(reach, enter(reach, jumps), read_only=False))
+            session = cast("AgentSession", open_session(way_in, enter(way_in, jumps), read_only=False))
             taken.conversations.append(Conversation())
             return Recorded(session, taken.conversations[-1])
 
         taken.check = walk(taken.check, taken.subject, opened, held, stopped)
-    finally:
-        jumps.close()
     taken.check = with_words(taken)
     return taken
 
@@ -162,7 +165,7 @@ def told(begun: WindowsCheck, error: IeaFleetError) -> WindowsCheck:
         unproven=unproven(begun.transport, (), stand_in=False),
         reason=str(error),
         reason_code=error.code,
-        out_of_reach=isinstance(error, OfflineError) or error.code == HELD_BY_RUN,
+        out_of_reach=isinstance(error, OfflineError) or error.code in (HELD_BY_RUN, _HELD_BY_INVENTORY),
     )
 
 

@@ -7,6 +7,7 @@ there as it was, by its name.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Final, get_args
@@ -24,6 +25,9 @@ Told = dict[str, Any]
 _BY_DIGEST: Final = {digest(content): name for name, content in CONTENTS.items()}
 _CONTENTS: Final = frozenset({"content", "stdin", "stdout", "stderr"})
 _LONGEST_NOISE: Final = 4000
+_LETTERS: Final = re.compile(rb"[A-Za-z0-9+/]{65,}={0,2}")
+"""So much base64 in one piece; the digest before it has 64 letters."""
+
 _TYPES: Final = {kind.__name__: kind for kind in (*get_args(Request), *get_args(Answer))}
 _ERRORS: Final = {kind.__name__: kind for kind in (errors.OfflineError, errors.NotLetInError, errors.BrokenError)}
 _OPEN_VALUES: Final = frozenset({
@@ -63,7 +67,8 @@ def call_of(told: Told) -> Call:
 
 
 def _noise(printed: bytes) -> str:
-    return printed[:_LONGEST_NOISE].decode("utf-8", "surrogateescape")
+    """What was printed, without what may be part of an answer that did not come whole."""
+    return _LETTERS.sub(rb"...", printed)[:_LONGEST_NOISE].decode("utf-8", "surrogateescape")
 
 
 def _error_of(told: Told) -> TransportError:

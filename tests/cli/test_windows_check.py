@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from command_line import LONGEST, CommandLine
-from lab_files import seen
+from lab_files import inventory, seen
 from labs import RunningLab, running_lab
 
 from iea_fleet.engine.windows_steps import ALWAYS_UNPROVEN, STEPS
@@ -82,6 +82,13 @@ def test_a_workstation_that_a_run_holds_is_left_alone(lab: RunningLab, cli: Comm
     assert (ran.exit_code, check["reason_code"], check["steps"]) == (4, "held_by_run", [])
     assert "iea-fleet leases INVENTORY break" in str(check["reason"])
     assert {path: seen(path) for path in private.iterdir()} == before
+
+
+def test_a_workstation_that_the_inventory_holds_is_left_alone(lab: RunningLab, cli: CommandLine) -> None:
+    held = inventory(lab, "held", (f"      {SSH}:\n", f"      {SSH}:\n        hold: {{reason: chantier}}\n"))
+    ran = cli.run("windows-check", held, "--limit", SSH, "--format", "json")
+    assert (ran.exit_code, the_check(ran.document)["reason_code"]) == (4, "held_by_inventory")
+    assert not lab.file(SSH, "/iea-fleet").exists()
 
 
 def test_one_that_is_switched_off(lab: RunningLab, cli: CommandLine) -> None:

@@ -7,6 +7,7 @@ A record of a real workstation becomes a test by being copied there. Those of th
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -191,6 +192,18 @@ def test_what_goes_wrong_goes_wrong_again(
         with pytest.raises(type(error)) as caught:
             again.carry_out(asked)
         assert (str(caught.value), caught.value.code) == (str(error), error.code)
+
+
+def test_an_answer_that_did_not_come_whole_is_not_kept_and_torn_again() -> None:
+    (line,) = (Line("content", {"content": b"nobody else's business" * 40}),)
+    whole = b"IEA1 %s %s\r\n" % (b"0" * 64, base64.b64encode(bytes(line)))
+    torn = Conversation([AgentCall((Line("batch", {"mode": b"writing"}), Line("stat", {"path": b"C:/"})), noise=whole)])
+    (call,) = kept(torn).calls
+    assert isinstance(call, AgentCall)
+    assert call.noise == b"IEA1 %s ...\r\n" % (b"0" * 64)
+    with pytest.raises(BrokenError) as caught:
+        replay(torn).agent.ask([Stat("C:/")], read_only=False)
+    assert caught.value.code == "answer_torn"
 
 
 @pytest.mark.parametrize(
