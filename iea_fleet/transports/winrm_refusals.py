@@ -35,9 +35,7 @@ CERTIFICATES: Final[Mapping[int, tuple[str, str]]] = {
         (62, 64), ("certificate_wrong_name", "the certificate of {name} is made out to another name than its address")
     ),
 }
-_PLAIN: Final = frozenset(
-    {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNSUPPORTED_PROTOCOL"}
-)
+_PLAIN: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"})
 
 
 def silent(name: str, *, deadline: bool) -> BrokenError:
