@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from labs import RunningLab, running_lab
+from labs import FOUR_KINDS, RunningLab, running_lab
+
+from iea_fleet.lab.kinds import Kind
 
 Fixture = Callable[..., Iterator[RunningLab]]
+Kinds = tuple[Kind, ...]
 
 
 def office_of(name: str, workstations: int, offices: int) -> tuple[Fixture, Fixture]:
@@ -25,3 +29,33 @@ def office_of(name: str, workstations: int, offices: int) -> tuple[Fixture, Fixt
             yield restored
 
     return running, office
+
+
+def office_of_each_kind(
+    name: str, workstations: int, offices: int, windows: Kinds = FOUR_KINDS[1:]
+) -> tuple[Fixture, Callable[..., Kinds], Fixture]:
+    """As ``office_of``, for POSIX workstations and then for ``windows`` ones in turn; with CHAOS_KILLS for each kind.
+
+    The fixture between the two is named ``kinds``, and makes the tests run again.
+    """
+    together: dict[str, Kinds] = {"posix": FOUR_KINDS[:1], "windows": windows}
+    each: dict[str, Kinds] = {kind: (kind,) for kind in FOUR_KINDS}
+    choice = each if "CHAOS_KILLS" in os.environ else together
+
+    @pytest.fixture(scope="session", name="kinds", params=choice.values(), ids=choice)
+    def kinds(request: pytest.FixtureRequest) -> Kinds:
+        return tuple(request.param)
+
+    @pytest.fixture(scope="session", name=name)
+    def running(tmp_path_factory: pytest.TempPathFactory, kinds: Kinds) -> Iterator[RunningLab]:
+        of_each = [kinds[number % len(kinds)] for number in range(workstations)]
+        with running_lab(tmp_path_factory.mktemp(name), workstations, offices, kinds=of_each) as lab:
+            yield lab
+
+    @pytest.fixture(name="office")
+    def office(request: pytest.FixtureRequest, kinds: Kinds) -> Iterator[RunningLab]:
+        """Workstations as old installations are; what a test did to them is undone after."""
+        with request.getfixturevalue(name).restored() as restored:
+            yield restored
+
+    return running, kinds, office

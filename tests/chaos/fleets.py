@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from command_line import CommandLine, Ran
-from lab_files import inventory, left_behind, playbook, put_right
+from lab_files import left_behind, patient_inventory, playbook, put_right
 from labs import RunningLab, running_lab
 
 from iea_fleet.engine.load import load
@@ -162,14 +162,6 @@ def fleet(home: Path, workstations: int, *kinds: Kind) -> Iterator[Fleet]:
         patient = patient_inventory(lab, 120)
         targets = list(load(patient).selected)
         yield Fleet(lab, CommandLine(home), patient, all_at_once(lab), old, right, targets=targets)
-
-
-def patient_inventory(lab: RunningLab, seconds: int) -> Path:
-    """The lab's inventory with so many seconds for each answer; WinRM takes nothing over from defaults of ssh."""
-    changes = [("timeout: 10", f"timeout: {seconds}")]
-    if any(lab.kind(name).startswith("winrm") for name in lab.names):
-        changes.append(("transport: winrm\n", f"transport: winrm\n          timeout: {seconds}\n"))
-    return inventory(lab, "patient", *changes)
 
 
 def all_at_once(lab: RunningLab) -> Path:

@@ -73,6 +73,14 @@ def inventory(lab: RunningLab, name: str, *changes: tuple[str, str]) -> Path:
     return path
 
 
+def patient_inventory(lab: RunningLab, seconds: int) -> Path:
+    """The lab's inventory with so many seconds for each answer; WinRM takes nothing over from defaults of ssh."""
+    changes = [("timeout: 10", f"timeout: {seconds}")]
+    if any(lab.kind(name).startswith("winrm") for name in lab.names):
+        changes.append(("transport: winrm\n", f"transport: winrm\n          timeout: {seconds}\n"))
+    return inventory(lab, "patient", *changes)
+
+
 def port(lab: RunningLab, workstation: str) -> int:
     """Where a workstation is reached."""
     return lab.info.workstation(workstation).port

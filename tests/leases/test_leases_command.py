@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from command_line import CommandLine
-from lab_files import inventory, seen
+from lab_files import patient_inventory, seen
 from labs import RunningLab
 
 ONE, TWO = "nancy-01", "nancy-02"
@@ -29,7 +29,7 @@ def run_file(lab: RunningLab) -> Path:
 def stopped_at_work(cli: CommandLine, lab: RunningLab) -> Iterator[subprocess.Popen[str]]:
     """An apply that holds the first workstation, stopped before it writes a setting there."""
     lab.break_(ONE, "slow=150")
-    patient = inventory(lab, "patient", ("timeout: 10", f"timeout: {PATIENCE}"))
+    patient = patient_inventory(lab, PATIENCE)
     with cli.started("apply", patient, "--yes", "--format", "json", "--limit", ONE) as process:
         until = time.monotonic() + PATIENCE
         while not run_file(lab).exists():

@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from offices import office_of
+from offices import office_of_each_kind
 
-rollback_lab, office = office_of("rollback_lab", workstations=3, offices=1)
+rollback_lab, kinds, office = office_of_each_kind("rollback_lab", workstations=3, offices=1)

@@ -182,12 +182,13 @@ def test_what_a_dead_run_wrote_and_a_later_one_finished_is_rolled_back(office: R
 
 
 def test_a_file_that_a_run_made_is_removed_and_comes_back(office: RunningLab, cli: CommandLine) -> None:
+    usual = office.layout(ONE).name
     layout = office.directory / "making-layout.yml"
-    shipped = Path(__file__).parent.parent.parent / "iea_fleet" / "layouts" / "lab.yml"
+    shipped = Path(__file__).parent.parent.parent / "iea_fleet" / "layouts" / f"{usual}.yml"
     text = shipped.read_text(encoding="utf-8")
     assert "  format: properties\n" in text
     layout.write_text(text.replace("server_connection:\n", 'server_connection:\n  new: ""\n', 1), encoding="utf-8")
-    makes_it = inventory(office, "makes-it", ("layout: lab", "layout: making-layout.yml"))
+    makes_it = inventory(office, "makes-it", (f"layout: {usual}", "layout: making-layout.yml"))
     office.file(ONE).unlink()
 
     run = applied(cli, office, makes_it, "--limit", ONE)
