@@ -246,11 +246,11 @@ def test_a_server_that_never_answers_ends_at_the_limit_and_one_that_drips_too() 
         begun = time.monotonic()
         error, connections = away(behave)
         assert error.code == "went_silent"
-        assert time.monotonic() - begun < 2.5
+        assert time.monotonic() - begun < 8
         assert connections == 1
     begun = time.monotonic()
     assert away(silent, tls=True)[0].code == "went_silent"
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 8
 
 
 def test_a_server_that_hangs_up() -> None:
