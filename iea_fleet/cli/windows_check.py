@@ -50,7 +50,7 @@ def windows_check(
     from iea_fleet.cli.output import complain, console, print_json
     from iea_fleet.cli.visit import operation
     from iea_fleet.engine import windows_check as engine
-    from iea_fleet.engine import windows_record
+    from iea_fleet.engine.windows_check import record as windows_record
     from iea_fleet.errors import UsageError
     from iea_fleet.reports.windows_check_as_json import checks_document
     from iea_fleet.reports.windows_check_as_text import check_text

@@ -14,7 +14,7 @@ from command_line import LONGEST, CommandLine
 from lab_files import inventory, seen
 from labs import RunningLab, running_lab
 
-from iea_fleet.engine.windows_steps import ALWAYS_UNPROVEN, STEPS
+from iea_fleet.engine.windows_check.steps import ALWAYS_UNPROVEN, STEPS
 from iea_fleet.reports.windows_check_as_json import windows_check_schema
 
 POSIX, SSH, WINRM = "nancy-01", "toul-01", "epinal-01"

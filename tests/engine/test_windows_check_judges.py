@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from iea_fleet.engine import windows_record
 from iea_fleet.engine.windows_check import Taken
-from iea_fleet.engine.windows_expected import OtherCameError
-from iea_fleet.engine.windows_scratch import OLD
-from iea_fleet.engine.windows_steps import STEPS
-from iea_fleet.engine.windows_trials import Trials
+from iea_fleet.engine.windows_check import record as windows_record
+from iea_fleet.engine.windows_check.expected import OtherCameError
+from iea_fleet.engine.windows_check.scratch import OLD
+from iea_fleet.engine.windows_check.steps import STEPS
+from iea_fleet.engine.windows_check.trials import Trials
 from iea_fleet.errors import BrokenError
 from iea_fleet.model.request import Answer, FileContent, NotReached, OpenUrl, ReadFile, digest, temporary_name
 from iea_fleet.transports.replay import AgentCall, Line, OtherCall, Replay

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from targets import target
 
-from iea_fleet.engine.windows_names import Names
+from iea_fleet.engine.windows_check.names import Names
 from iea_fleet.model.target import WinrmConnection
 
 

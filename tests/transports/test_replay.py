@@ -18,9 +18,9 @@ from sshd import make_key
 from windows_endpoints import LAYOUT, Endpoint
 from windows_endpoints import endpoint as served
 
-from iea_fleet.engine import windows_record
-from iea_fleet.engine.windows_scratch import CONTENTS, KEY, OLD
-from iea_fleet.engine.windows_telling import call_of, told_call
+from iea_fleet.engine.windows_check import record as windows_record
+from iea_fleet.engine.windows_check.scratch import CONTENTS, KEY, OLD
+from iea_fleet.engine.windows_check.telling import call_of, told_call
 from iea_fleet.errors import BrokenError, TransportError, UsageError
 from iea_fleet.lab.ssh_server import USER
 from iea_fleet.lab.windows_ssh import WindowsSshWorkstation

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
-from iea_fleet.engine.windows_expected import (
+from iea_fleet.engine.windows_check.expected import (
     Came,
     OtherCameError,
     changed,
@@ -19,7 +19,18 @@ from iea_fleet.engine.windows_expected import (
     wanted,
     who_reads,
 )
-from iea_fleet.engine.windows_scratch import CHANGED_KEY, FOUND, KEY, KINDS, LARGE, LINES, ODD, OLD, RACERS, Subject
+from iea_fleet.engine.windows_check.scratch import (
+    CHANGED_KEY,
+    FOUND,
+    KEY,
+    KINDS,
+    LARGE,
+    LINES,
+    ODD,
+    OLD,
+    RACERS,
+    Subject,
+)
 from iea_fleet.errors import SettingsFormatError, TransportError
 from iea_fleet.formats import registry
 from iea_fleet.model.request import (

@@ -15,9 +15,9 @@ from pydantic import TypeAdapter
 
 from iea_fleet.engine.redaction import cleaned_document
 from iea_fleet.engine.windows_check import Taken, walk, with_words
-from iea_fleet.engine.windows_names import Names
-from iea_fleet.engine.windows_scratch import Subject
-from iea_fleet.engine.windows_telling import call_of, told_call
+from iea_fleet.engine.windows_check.names import Names
+from iea_fleet.engine.windows_check.scratch import Subject
+from iea_fleet.engine.windows_check.telling import call_of, told_call
 from iea_fleet.errors import UsageError
 from iea_fleet.model.target import Target
 from iea_fleet.model.windows_check import WindowsCheck

@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 from pydantic import TypeAdapter
 
 from iea_fleet import errors
-from iea_fleet.engine.windows_scratch import CONTENTS
+from iea_fleet.engine.windows_check.scratch import CONTENTS
 from iea_fleet.errors import TransportError
 from iea_fleet.model.request import Answer, FileContent, Request, digest
 from iea_fleet.transports.replay import AgentCall, Call, Line, OtherCall

@@ -17,10 +17,10 @@ from iea_fleet import __version__
 from iea_fleet.core.exit_code import HELD_BY_RUN
 from iea_fleet.engine import clock
 from iea_fleet.engine.lease import Leases, Standing
-from iea_fleet.engine.windows_expected import OtherCameError
-from iea_fleet.engine.windows_scratch import Subject
-from iea_fleet.engine.windows_steps import STEPS, unproven
-from iea_fleet.engine.windows_trials import Trials
+from iea_fleet.engine.windows_check.expected import OtherCameError
+from iea_fleet.engine.windows_check.scratch import Subject
+from iea_fleet.engine.windows_check.steps import STEPS, unproven
+from iea_fleet.engine.windows_check.trials import Trials
 from iea_fleet.errors import IeaFleetError, OfflineError, TransportError, UsageError
 from iea_fleet.model.request import Answer, ReadFile
 from iea_fleet.model.target import Target

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from iea_fleet.engine.windows_trials import FINDSTR, VERSION_KEY
+from iea_fleet.engine.windows_check.trials import FINDSTR, VERSION_KEY
 from iea_fleet.model.target import GuidedConnection, Target
 
 _SID: Final = re.compile(r"\bS-1-5-21-\d+-\d+-\d+(-\d+)?")
