@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from iea_fleet.cli.options import DebugOption, InventoryArgument, LimitOption, StateOption, options
+
+if TYPE_CHECKING:
+    from iea_fleet.engine.options import Options
+    from iea_fleet.model.windows_check import WindowsCheck
 
 
 class CheckFormat(StrEnum):
@@ -47,36 +51,20 @@ def windows_check(
     IEA's own files are read and never written. The private folder is made where it is not there, and stays.
     Exit code: 0 all as expected, 1 something was not, 4 out of reach, or held by another run.
     """
-    from iea_fleet.cli.output import complain, console, print_json
-    from iea_fleet.cli.visit import operation
-    from iea_fleet.engine import windows_check as engine
-    from iea_fleet.engine.windows_check import record as windows_record
+    from iea_fleet.cli.output import console, print_json
+    from iea_fleet.engine.windows_check.record import read, replayed
     from iea_fleet.errors import UsageError
     from iea_fleet.reports.windows_check_as_json import checks_document
     from iea_fleet.reports.windows_check_as_text import check_text
 
-    interrupted = False
+    if replay is not None and (record is not None or limit):
+        raise UsageError("a recorded check is shown by itself", "leave --limit and --record out")
     if replay is not None:
-        if record is not None or limit:
-            raise UsageError("a recorded check is shown by itself", "leave --limit and --record out")
-        checks = [windows_record.replayed(windows_record.read(replay))]
+        checks, interrupted = [replayed(read(replay))], False
     else:
-        with operation(options(inventory, None, limit, state_dir, 1, debug), "status") as opened:
-            engine.refuse_others(opened.targets)
-            if record is not None and len(opened.targets) != 1:
-                raise UsageError("one workstation is recorded at a time", "name it with --limit")
-            if record is not None:
-                windows_record.refuse_unwritable(record)
-            reaches = opened.reaches(opened.targets)
-            checks = []
-            for target in opened.targets:
-                complain(f"{target.name}: checking, which may take a minute")
-                taken = engine.check(target, reaches[target.name], opened.leases, lambda: opened.stopped)
-                checks.append(taken.check)
-                if record is not None:
-                    windows_record.write(record, taken, target, keep_names=keep_names)
-                    complain(f"recorded in {record}; read it before you pass it on")
-            interrupted = opened.stopped
+        checks, interrupted = _tried(
+            options(inventory, None, limit, state_dir, 1, debug), record, keep_names=keep_names
+        )
     if form is CheckFormat.JSON:
         print_json(checks_document(checks))
     else:
@@ -84,3 +72,32 @@ def windows_check(
             console().print(check_text(check))
     codes = {check.exit_code for check in checks}
     raise typer.Exit(130 if interrupted else next((code for code in (1, 4) if code in codes), 0))
+
+
+def _tried(given: Options, record: Path | None, *, keep_names: bool) -> tuple[list[WindowsCheck], bool]:
+    """The check of each selected workstation, one after the other, and whether the operator stopped it."""
+    from iea_fleet.cli.output import complain
+    from iea_fleet.cli.visit import operation
+    from iea_fleet.engine.windows_check import check, refuse_others
+    from iea_fleet.engine.windows_check.record import refuse_unwritable, write
+    from iea_fleet.errors import UsageError
+
+    checks: list[WindowsCheck] = []
+    # As a command that records nothing in the history.
+    with operation(given, "status") as opened:
+        refuse_others(opened.targets)
+        if record is not None:
+            if len(opened.targets) != 1:
+                raise UsageError("one workstation is recorded at a time", "name it with --limit")
+            refuse_unwritable(record)
+        reaches = opened.reaches(opened.targets)
+        for target in opened.targets:
+            if opened.stopped:
+                break
+            complain(f"{target.name}: checking, which may take a minute")
+            taken = check(target, reaches[target.name], opened.leases, lambda: opened.stopped)
+            checks.append(taken.check)
+            if record is not None:
+                write(record, taken, target, keep_names=keep_names)
+                complain(f"recorded in {record}; read it before you pass it on")
+        return checks, opened.stopped
