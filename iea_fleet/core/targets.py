@@ -210,6 +210,7 @@ class _Resolver:
         path = ("offices", office_name, "workstations", key)
         guided = isinstance(common.connection, GuidedConnection)
         self._host_keys(path, workstation, common)
+        self._way_in(common)
         template = self.register.address_template(path, workstation, common.levels, guided=guided)
         for name, number in self.register.members(path):
             values = {**common.variables, "workstation": name, "name": name} if template or common.files is None else {}
@@ -246,6 +247,13 @@ class _Resolver:
         if workstation.host_keys and common.connection.transport == "winrm":
             wrong = "are keys of ssh, and the transport is winrm"
             self.notes.add((*path, "host_keys"), wrong, "pin connection.certificate instead", at_key=True)
+
+    def _way_in(self, common: Common) -> None:
+        layout = common.known.layout if common.known else None
+        if common.connection.transport == "winrm" and layout is not None and layout.os != "windows":
+            place = common.levels.where("connection", "transport")
+            wrong = f"winrm is the way in to Windows, and the layout {layout.name} is of os: {layout.os}"
+            self.notes.add(place, wrong, "name a layout of os: windows, or connect by ssh")
 
     def _server(self, name: str, office: Office, first: int) -> None:
         """Check the office's server, and give it the office's transfers."""

@@ -117,27 +117,17 @@ def test_a_hold_that_is_over_holds_nothing(cli: CommandLine, office: RunningLab)
     assert ran.statuses == {"nancy-01": "changed"}
 
 
-def test_guided_and_winrm_workstations(cli: CommandLine, office: RunningLab) -> None:
-    ports = {name: office.info.workstation(name).port for name in ("toul-01", "toul-02")}
-    certificate = "sha256:" + "0" * 64
-    winrm = f"{{transport: winrm, port: 5986, tls: true, certificate: '{certificate}', user: a, password: env:WINRM}}"
-    path = inventory(
-        office,
-        "guided",
-        (f"connection: {{port: {ports['toul-01']}}}", "connection: {transport: none}"),
-        (f"connection: {{port: {ports['toul-02']}}}", f"connection: {winrm}"),
-        (f"        host_keys: {office.declared('toul-02')['host_keys']}\n".replace("'", ""), ""),
-        ("defaults:\n", "secrets: {env: {kind: env, names: [WINRM]}}\ndefaults:\n"),
-    )
+def test_who_is_guided_waits_for_a_person(cli: CommandLine, office: RunningLab) -> None:
+    port = office.info.workstation("toul-01").port
+    path = inventory(office, "guided", (f"connection: {{port: {port}}}", "connection: {transport: none}"))
     plan = cli.run("plan", path)
     assert plan.exit_code == 3
     assert "A person at the window sets 1 workstation: toul-01; the fiche:" in plan.text
     for line in ("Paramètres de connexion", "Sécurisé", office.info.authentication_url, office.info.update_url):
         assert line in plan.text
-    assert "6 workstations: 4 to change, 1 by a person at the window" in plan.text
+    assert "6 workstations: 5 to change, 1 by a person at the window" in plan.text
     apply = cli.run("apply", path, "--yes", "--format", "json")
-    guided, later = apply.workstations["toul-01"], apply.workstations["toul-02"]
+    guided = apply.workstations["toul-01"]
     assert (guided["status"], guided["reason_code"]) == ("waiting", "guided")
     assert "iea-fleet plan INVENTORY --limit toul-01" in guided["reason"]
-    assert (later["status"], later["reason_code"]) == ("skipped", "not_built")
     assert apply.exit_code == 4
