@@ -102,7 +102,7 @@ class Messages:
                 "write tls: true, or auth: negotiate",
                 code="basic_without_tls",
             )
-        both = f"{self._reach.user}:{self._password().get_secret_value()}".encode()
+        both = ":".join((self._reach.user, self._password().get_secret_value())).encode()
         self._headers["Authorization"] = f"Basic {base64.b64encode(both).decode()}"
         reply = self._exchange(message)
         if reply.status == 401 and not _offers(reply, "basic"):
