@@ -16,6 +16,7 @@ import yaml
 from command_line import CommandLine
 from lab_files import left_behind
 from labs import RunningLab, running_lab
+from offices import office_of_each_kind
 
 from iea_fleet.lab import status
 
@@ -36,6 +37,9 @@ PLAYBOOK = {
 WRITTEN = {"siret": "12345678900015", "nom": "DUPONT", "prenom": "Hélène", "password": SECRET, "service": "97"}
 
 
+accounts_lab, kinds, office = office_of_each_kind("accounts_lab", workstations=6, offices=3)
+
+
 @pytest.fixture
 def inventory(office: RunningLab, tmp_path: Path) -> Path:
     """The lab's inventory with the same three users in each office, and two accounts whose passwords are variables."""
@@ -44,7 +48,10 @@ def inventory(office: RunningLab, tmp_path: Path) -> Path:
 
 def write_inventory(office: RunningLab, folder: Path, change: Callable[[dict[str, Any]], None] | None = None) -> Path:
     said = yaml.safe_load(office.inventory.read_bytes())
-    said["secrets"] = {"env": {"kind": "env", "names": ["PW_A", "PW_B"]}}
+    opened = said.pop("secrets", {})  # what opens the way in to WinRM
+    for backend in opened.values():
+        backend["folder"] = str(office.directory / backend["folder"])
+    said["secrets"] = {**opened, "env": {"kind": "env", "names": ["PW_A", "PW_B"]}}
     said["net_entreprises_service"] = {"environment": "test"}
     one = {"siret": "12345678900015", "nom": "DUPONT", "prenom": "Hélène", "service": "97"}
     said["identities"] = {
@@ -202,15 +209,23 @@ def test_a_rollback_leaves_credentials(office: RunningLab, cli: CommandLine, inv
     assert office.account(office.names[0], "dupont") == WRITTEN
 
 
+def change_layouts(said: dict[str, Any], folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Have the inventory name copies of the shipped layouts with something changed."""
+    for name in ("lab", "lab-windows"):
+        layout = yaml.safe_load((Path(__file__).parents[2] / f"iea_fleet/layouts/{name}.yml").read_bytes())
+        change(layout)
+        layout["name"] = f"changed-{name}"
+        (folder / f"changed-{name}.yml").write_text(yaml.safe_dump(layout, allow_unicode=True), encoding="utf-8")
+    for one in (said, *(one for at_office in said["offices"].values() for one in at_office["workstations"].values())):
+        if "layout" in one:
+            one["layout"] = f"changed-{one['layout']}.yml"
+
+
 def for_office(office: RunningLab, folder: Path) -> Path:
     """An inventory whose layout keeps one copy of the accounts for each office, on its first workstation."""
-    layout = yaml.safe_load((Path(__file__).parents[2] / "iea_fleet/layouts/lab.yml").read_bytes())
-    layout["net_entreprises"]["scope"] = "office"
-    layout["name"] = "one-copy"
-    (folder / "one-copy.yml").write_text(yaml.safe_dump(layout, allow_unicode=True), encoding="utf-8")
 
     def change(said: dict[str, Any]) -> None:
-        said["layout"] = "one-copy.yml"
+        change_layouts(said, folder, lambda layout: layout["net_entreprises"].update(scope="office"))
         for one in said["offices"].values():
             one["server"] = next(iter(one["workstations"]))
 
@@ -305,11 +320,10 @@ def test_the_report_says_that_accounts_were_not_tested(office: RunningLab, cli: 
 def test_a_digest_of_a_file_with_a_plain_password_is_kept_nowhere(
     office: RunningLab, cli: CommandLine, tmp_path: Path
 ) -> None:
-    layout = yaml.safe_load((Path(__file__).parents[2] / "iea_fleet/layouts/lab.yml").read_bytes())
-    del layout["net_entreprises"]["keys"]["password"]["seal"]
-    layout["name"] = "plain"
-    (tmp_path / "plain.yml").write_text(yaml.safe_dump(layout, allow_unicode=True), encoding="utf-8")
-    inventory = write_inventory(office, tmp_path, lambda said: said.update(layout="plain.yml"))
+    def change(said: dict[str, Any]) -> None:
+        change_layouts(said, tmp_path, lambda layout: layout["net_entreprises"]["keys"]["password"].pop("seal"))
+
+    inventory = write_inventory(office, tmp_path, change)
     assert apply(cli, inventory).exit_code == 0
     file = office.file(office.names[0], "/impact-emploi/utilisateurs/dupont.xml")
     assert "&amp;&lt;ord'1" in file.read_text("utf-8")
