@@ -57,7 +57,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """One workstation. ``way`` is how it is reached, in words, "" where nobody connects to it; ``offline``: no TCP connection came to be."""
+    """One workstation. ``way`` is how it is reached, in words, "" where nobody connects to it.
+
+    ``offline``: no TCP connection came to be.
+    """
 
     workstation: str
     office: str
