@@ -187,7 +187,7 @@ class Batch:
         if refusal := await self._primitive(partial(self._files.look, path, expected)):
             return refusal
         if expected != ABSENT:
-            if refusal := await self._primitive(partial(self._files.remove, path, expected)):
+            if refusal := await self._patiently(partial(self._files.remove, path, expected)):
                 return refusal
             _note(self._workstation, f"remove {path!r}")
         return answer("done", digest=ABSENT)

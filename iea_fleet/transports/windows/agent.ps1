@@ -434,7 +434,20 @@ function Remove-File($item) {
         if ([System.IO.File]::GetAttributes($item.file).HasFlag([System.IO.FileAttributes]::ReadOnly)) {
             [System.IO.File]::SetAttributes($item.file, [System.IO.FileAttributes]::Normal)
         }
-        [System.IO.File]::Delete($item.file)
+        # Again for a second: an antivirus holds it for a moment, or somebody who reads it over SFTP.
+        for ($left = 4; [System.IO.File]::Exists($item.file); $left--) {
+            try {
+                [System.IO.File]::Delete($item.file)
+                break
+            }
+            catch {
+                $number = $_.Exception.GetBaseException().HResult.ToString('x8', $invariant)
+                if ($left -eq 0 -or $codes[$number] -ne 'busy') {
+                    throw
+                }
+            }
+            [System.Threading.Thread]::Sleep(250)
+        }
     }
     $item.answer = @('done', 'digest', 'absent')
 }
