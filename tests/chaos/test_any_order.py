@@ -9,11 +9,15 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from fleets import Fleet, fleet, wait_until
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from lab_files import inventory
+from labs import FOUR_KINDS
+
+from iea_fleet.lab.kinds import Kind
 
 LONG = "CHAOS_KILLS" in os.environ
 SEED = int(os.environ.get("CHAOS_SEED", "20260301"))
@@ -24,11 +28,13 @@ TOMORROW = dt.datetime.now().astimezone().date() + dt.timedelta(days=1)
 class Office(RuleBasedStateMachine):
     """Three workstations, and what each may hold: the contents that somebody has put there or wants there."""
 
+    kinds: tuple[Kind, ...] = ("ssh",)
+
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
         home = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="iea-fleet-")))
-        self.fleet: Fleet = self.stack.enter_context(fleet(home, len(NAMES)))
+        self.fleet: Fleet = self.stack.enter_context(fleet(home, len(NAMES), *self.kinds))
         self.held: set[str] = set()
         self.died = False
         self.killed = ""
@@ -160,9 +166,16 @@ class Office(RuleBasedStateMachine):
         self.fleet.assert_whole()
 
 
-def test_any_order() -> None:
+class WindowsOffice(Office):
+    """The same, with a workstation of each kind of Windows."""
+
+    kinds = FOUR_KINDS[1:]
+
+
+@pytest.mark.parametrize("office", [Office, WindowsOffice])
+def test_any_order(office: type[Office]) -> None:
     run_state_machine_as_test(
-        seed(SEED)(Office),
+        seed(SEED)(office),
         settings=settings(
             max_examples=12 if LONG else 1,
             stateful_step_count=14 if LONG else 8,

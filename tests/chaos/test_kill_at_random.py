@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from fleets import fleet
+from labs import FOUR_KINDS
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "10"))
 SEED = int(os.environ.get("CHAOS_SEED", "20260301"))
@@ -16,7 +17,7 @@ WORKSTATIONS = 20
 
 def test_random_kills(tmp_path: Path) -> None:
     chance = random.Random(SEED)
-    with fleet(tmp_path, WORKSTATIONS) as twenty:
+    with fleet(tmp_path, WORKSTATIONS, *FOUR_KINDS) as twenty:
         start = time.monotonic()
         applied = twenty.apply()
         whole = time.monotonic() - start
@@ -32,4 +33,5 @@ def test_random_kills(tmp_path: Path) -> None:
                 whole *= 0.8 if ended else 1.05
                 if ended:
                     break
+            twenty.mend()
             twenty.assert_settled(twenty.apply())

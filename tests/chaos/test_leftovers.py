@@ -28,10 +28,10 @@ OTHERS = (
 )
 
 
-@pytest.fixture
-def two(tmp_path: Path) -> Iterator[RunningLab]:
+@pytest.fixture(params=[("ssh", "ssh"), ("ssh-windows", "winrm-sealed"), ("winrm-https", "ssh-windows")], ids=str)
+def two(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunningLab]:
     """Two workstations whose settings are right, with strange files on both."""
-    with running_lab(tmp_path, workstations=2, offices=1) as lab:
+    with running_lab(tmp_path, workstations=2, offices=1, kinds=request.param) as lab:
         assert CommandLine(tmp_path).run("apply", lab.inventory, "--yes").exit_code == 0
         for name in lab.names:
             for path in (*OURS, *OTHERS):
