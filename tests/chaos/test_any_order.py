@@ -29,6 +29,7 @@ class Office(RuleBasedStateMachine):
     """Three workstations, and what each may hold: the contents that somebody has put there or wants there."""
 
     kinds: tuple[Kind, ...] = ("ssh",)
+    examples = 12
 
     def __init__(self) -> None:
         super().__init__()
@@ -170,6 +171,7 @@ class WindowsOffice(Office):
     """The same, with a workstation of each kind of Windows."""
 
     kinds = FOUR_KINDS[1:]
+    examples = 6
 
 
 @pytest.mark.parametrize("office", [Office, WindowsOffice])
@@ -177,7 +179,7 @@ def test_any_order(office: type[Office]) -> None:
     run_state_machine_as_test(
         seed(SEED)(office),
         settings=settings(
-            max_examples=12 if LONG else 1,
+            max_examples=office.examples if LONG else 1,
             stateful_step_count=14 if LONG else 8,
             database=None,
             phases=[Phase.generate],
