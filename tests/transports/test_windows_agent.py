@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -198,6 +199,14 @@ def test_what_is_wrong_with_the_agent_has_a_code_and_a_remedy(ended: Ended, code
     assert error.hint
     assert SECRET.decode() not in f"{error}{error!r}{error.__cause__!r}"
     assert "{" not in str(error)
+
+
+@pytest.mark.parametrize("noise", [b"<S ", b"<", b"</S", b"powershell.exe", b"IEA1 "])
+def test_output_without_end_is_looked_through_in_no_time(noise: bytes) -> None:
+    begun = time.monotonic()
+    with pytest.raises(BrokenError):
+        agent(ending(1, noise * 200_000)).carry_out(BATCH, read_only=True)
+    assert time.monotonic() - begun < 5
 
 
 def test_what_was_printed_is_told_by_its_size_alone() -> None:

@@ -39,7 +39,7 @@ _BY_WORDS: Final[Mapping[str, re.Pattern[str]]] = {
     "powershell_missing": re.compile("powershell(.exe)?.{1,6}(isnotrecognized|n.{1,3}estpasreconnu)", re.IGNORECASE),
     "powershell_blocked": re.compile("grouppolicy|strat.{1,2}giedegroupe", re.IGNORECASE),
 }
-_BLANKS: Final = re.compile(r"\s|_x000D__x000A_|</?S\b[^>]*>")
+_BLANKS: Final = re.compile(r"\s|_x000D__x000A_|</?S\b[^<>]*>")
 """Among them line breaks and lines in CLIXML, which PowerShell writes to where it knows of no console."""
 
 _MEANINGS: Final = {
