@@ -62,7 +62,7 @@ NOT_NEGOTIATED: Final[Meaning] = (
     NotLetInError,
     "auth_refused",
     "{name} and this machine find no common way to log {user} in{said}",
-    "write auth: ntlm or auth: kerberos in its connection",
+    "write auth: ntlm or auth: kerberos in its connection, and look whether a policy there restricts NTLM",
 )
 WITHDRAWN: Final[Meaning] = (
     BrokenError,
@@ -223,11 +223,18 @@ _NO_POWERSHELL: Final[Meaning] = (
     "{name} does not find powershell.exe",
     "look at PATH and at what blocks programs there",
 )
+_NOT_READ: Final[Meaning] = (
+    BrokenError,
+    "input_not_read",
+    "the program on {name} ended before it had read what it was sent",
+    "log in there as the user of the connection, start powershell.exe and see what it says",
+)
 STILL_RUNNING: Final = 2150858793
 """The fault of an operation that did not come to its end within OperationTimeout (ERROR_WSMAN_OPERATION_TIMEDOUT)."""
 
 FAULTS: Final[Mapping[int, Meaning]] = {
     # wsmerror.h and winerror.h of the Windows SDK
+    **dict.fromkeys((109, 232, 2147942509, 2147942632), _NOT_READ),
     STILL_RUNNING: (
         BrokenError,
         "operation_timeout",

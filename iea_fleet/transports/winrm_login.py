@@ -36,8 +36,6 @@ from iea_fleet.transports.winrm_refusals import not_offered, unexpected_answer
 from iea_fleet.transports.winrm_wire import Http, Reply
 
 _PLAIN: Final = "application/soap+xml;charset=UTF-8"
-# pypsrp takes for granted that a service writes what it should.
-_NOT_OPENED: Final[tuple[type[Exception], ...]] = (*WIRE_ERRORS, LookupError, ValueError, struct.error)
 _BOUNDARY: Final = "Encrypted Boundary"
 _LEGS: Final = 3
 """How many tokens a login may take: NTLM has two, Kerberos one or two."""
@@ -124,8 +122,8 @@ class Messages:
                 reply = self._exchange(body, offered)
                 challenge = _challenge(reply)
                 if reply.status == 401 and not challenge:
-                    if not body and not context.complete and not _offers(reply, "negotiate"):
-                        raise not_offered(name, self._reach.auth, _offered(reply))
+                    if not body and not context.complete:
+                        self._refuse_unjudged(context, reply)
                     break
                 token = context.step(challenge) if challenge and not context.complete else None
                 if reply.status != 401 or token is None:
@@ -140,6 +138,13 @@ class Messages:
         if not self._reach.tls and reply.status == 200:
             self._sealing = WinRMEncryption(context, WinRMEncryption.SPNEGO)
         return reply, bool(body)
+
+    def _refuse_unjudged(self, context: spnego.ContextProxy, reply: Reply) -> None:
+        """A refusal of the first token: NTLM's has no proof of the password in it, which is not to blame then."""
+        if not _offers(reply, "negotiate"):
+            raise not_offered(self._reach.workstation, self._reach.auth, _offered(reply))
+        if context.negotiated_protocol == "ntlm":
+            raise told(NOT_NEGOTIATED, self._reach.workstation, self._reach.user)
 
     def _context(self) -> spnego.ContextProxy:
         """NTLM or Kerberos, never one after the other, as pyspnego has it: a wrong password would be counted twice."""
@@ -184,7 +189,7 @@ class Messages:
         boundary = re.search(r'boundary="?([^";]+)', reply.headers["content-type"])
         try:
             content: bytes = self._sealing.unwrap_message(reply.body, boundary[1] if boundary else _BOUNDARY)
-        except _NOT_OPENED as error:
+        except WIRE_ERRORS as error:
             raise told(NONSENSE, self._reach.workstation) from error
         return content
 

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import copy
 import math
+import struct
 import time
 import uuid
 import xml.etree.ElementTree as ET
@@ -37,8 +38,11 @@ _CLOSING: Final = 2.0
 _PREPARED: Final = WSMan("localhost", no_proxy=True)
 
 _Result = TypeVar("_Result")
-# What pypsrp's reading of an answer raises when elements are missing or are not what they should be.
-_UNREADABLE: Final = (ET.ParseError, ValueError, LookupError, AttributeError, TypeError)
+# What pypsrp and pyspnego raise when parts of an answer are missing or are not what they should be.
+_UNREADABLE: Final = (
+    *(ET.ParseError, ValueError, LookupError, ArithmeticError),
+    *(AttributeError, TypeError, StopIteration, struct.error),
+)
 
 
 class Shell:
@@ -130,7 +134,12 @@ class Shell:
             if at + size >= len(stdin):
                 stream.set("End", "true")
             stream.text = base64.b64encode(stdin[at : at + size]).decode()
-            self._ask(WSManAction.SEND, body)
+            try:
+                self._ask(WSManAction.SEND, body)
+            except BrokenError as error:
+                if error.code != "input_not_read":
+                    raise
+                return  # the program has ended: what it wrote before that says why
 
     def _wait(self, command: str, limit: float) -> Ended:
         body = ET.Element(f"{_RSP}Receive")

@@ -302,3 +302,11 @@ def test_answers_that_somebody_wrote_on_the_way_are_none(
     one = lab.add(tls=False)
     with Rewriting(one.port, rewrite) as between:
         assert broken(lambda: enter_and_list(one, port=between.port)).code == code
+
+
+@pytest.mark.parametrize("length", [3, 400_000])
+def test_a_program_that_ends_before_it_reads_has_said_why(lab: Endpoints, opened: Opened, length: int) -> None:
+    """As cmd.exe does where powershell.exe is not found or is forbidden."""
+    ended = opened(lab.add())._shell.run("powershall.exe", b"x" * length, 5)
+    assert ended.exit_code == 1
+    assert b"not recognized" in ended.stderr

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import socket
+import ssl
+import struct
 import time
 import traceback
 from collections.abc import Callable
@@ -20,7 +24,9 @@ from iea_fleet.errors import NotLetInError, TransportError
 from iea_fleet.model.request import Absent, Stat
 from iea_fleet.transports import sessions
 from iea_fleet.transports.base import Reach
+from iea_fleet.transports.domain_logins import DomainLogins
 from iea_fleet.transports.doorway import Doorway
+from iea_fleet.transports.wire import Wire
 
 __all__ = ["lab", "opened"]
 
@@ -219,9 +225,9 @@ REDIRECT = http("302 Found", "Location: http://127.0.0.1:1/wsman")
         (http("200 OK", "Content-Type: text/html", body="<html>"), "proxy_in_the_way"),
         (REDIRECT, "proxy_in_the_way"),
         (http("401 Unauthorized", 'WWW-Authenticate: Basic realm="WSMAN"'), "auth_not_offered"),
-        (http("401 Unauthorized", "WWW-Authenticate: Negotiate", "WWW-Authenticate: Kerberos"), "password_refused"),
+        (http("401 Unauthorized", "WWW-Authenticate: Negotiate", "WWW-Authenticate: Kerberos"), "auth_refused"),
         (http("401 Unauthorized", "WWW-Authenticate: Negotiate bm9uc2Vuc2U="), "auth_refused"),
-        (http("401 Unauthorized", "WWW-Authenticate: Negotiate !!!"), "password_refused"),
+        (http("401 Unauthorized", "WWW-Authenticate: Negotiate !!!"), "auth_refused"),
         (http("413 Too Large"), "envelope_too_small"),
         (b"SSH-2.0-OpenSSH_9.8\r\n", "not_winrm"),
         (b"220 ftp ready\r\n", "not_winrm"),
@@ -277,3 +283,37 @@ def test_what_stands_between_over_tls_is_noticed_by_ntlm(lab: Endpoints) -> None
     one._shown.digest = b"\0" * 32
     error = refused(reach(one, auth="ntlm", certificate=first))
     assert isinstance(error, NotLetInError)
+
+
+def challenge(pair: int, value: bytes) -> str:
+    """A challenge of NTLM with one pair about its server ([MS-NLMP] 2.2.1.2, 2.2.2.1)."""
+    about = struct.pack("<HH", pair, len(value)) + value + bytes(4)
+    head = b"NTLMSSP\0" + struct.pack("<IHHIIQQHHI", 2, 0, 0, 56, 0xE28A8235, 1, 0, len(about), len(about), 56)
+    return base64.b64encode(head + bytes(8) + about).decode()
+
+
+@pytest.mark.parametrize("token", [challenge(7, b"\xff" * 8), challenge(7, b"\xff"), "TlRMTVNTUABj"])
+@pytest.mark.parametrize("tls", [True, False])
+def test_a_challenge_that_makes_no_sense(token: str, tls: bool) -> None:
+    said = http("401 Unauthorized", f"WWW-Authenticate: Negotiate {token}")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issued = trustme.CA().issue_cert("127.0.0.1")
+    issued.configure_cert(context)
+    der = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
+    pin = f"sha256:{hashlib.sha256(der).hexdigest()}"
+    error, _ = away(answering(said, context if tls else None), tls=tls, certificate=pin if tls else None)
+    assert error.code in ("protocol_error", "auth_refused")
+
+
+def test_who_refuses_before_the_password_is_no_reason_to_spare_the_others(lab: Endpoints) -> None:
+    """One workstation where NTLM is forbidden must not keep a whole fleet out."""
+    logins = DomainLogins()
+    user = rf"{lab.add().workstation.name}\{USER}"
+    with Loopback(answering(http("401 Unauthorized", "WWW-Authenticate: Negotiate"))) as server:
+        way = replace(reach(lab.all[0], user=user, tls=False), address=server.address, port=server.port)
+        with pytest.raises(NotLetInError, match="no common way"):
+            sessions.open_session(way, Wire(server.connect()), read_only=True, logins=logins)
+    good = reach(lab.all[0], user=user)
+    wire = Wire(socket.create_connection((good.address, good.port), 5))
+    with sessions.open_session(good, wire, read_only=True, logins=logins) as session:
+        assert session.carry_out([Stat("C:/nowhere")]) == [Absent()]
