@@ -19,9 +19,8 @@ FEWEST = {"ssh": 60, "ssh-windows": 50, "winrm-https": 60, "winrm-sealed": 60}
 AT_ONCE = 60
 """So many workstations wait at their number together: each occupies one of 64 workers."""
 LONG = "CHAOS_KILLS" in os.environ
-AT_ONCE_EVERY = {"ssh": 1}
-EVERY = {"ssh": 11}
-OTHERWISE = 5, 29
+STRIDES = {"ssh": (1, 11)}
+ON_WINDOWS = (5, 29)
 """How far apart the numbers are that have their turn, at once and each by itself; with CHAOS_KILLS each of them has."""
 WORKSTATIONS = 4
 LATER = 12
@@ -37,7 +36,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 def requests(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> int:
     """How many requests a push has. One workstation for each number: all wait at theirs when the process is killed."""
     numbers: list[int] = []
-    every = 1 if LONG else AT_ONCE_EVERY.get(kind, OTHERWISE[0])
+    every = 1 if LONG else STRIDES.get(kind, ON_WINDOWS)[0]
     tried = range(1, LAST + 1, every)
     with fleet(tmp_path_factory.mktemp("at-once"), min(AT_ONCE, len(tried)), kind) as many:
         for first in range(0, len(tried), AT_ONCE):
@@ -65,7 +64,7 @@ def test_a_kill_for_every_number(requests: int, kind: Kind, tmp_path: Path) -> N
 
     A later push has a few requests more or fewer than the first: its folder is there, its oldest backup goes.
     """
-    every = 1 if LONG else EVERY.get(kind, OTHERWISE[1])
+    every = 1 if LONG else STRIDES.get(kind, ON_WINDOWS)[1]
     apart = -(-(requests + LATER) // WORKSTATIONS)
     reached: set[int] = set()
     with fleet(tmp_path, WORKSTATIONS, kind) as four:
