@@ -17,6 +17,7 @@ from iea_fleet.errors import NotLetInError
 from iea_fleet.model.examination import Finding, Step
 from iea_fleet.transports.base import Reach
 from iea_fleet.transports.trail import Seen, Trail
+from iea_fleet.transports.winrm_errors import NO_CERTIFICATE
 from iea_fleet.transports.winrm_refusals import not_offered, unexpected_answer
 from iea_fleet.transports.winrm_wire import Http, fingerprint
 from iea_fleet.transports.wire import Wire
@@ -71,7 +72,7 @@ def _looked_at(reach: Reach) -> bytes:
 def _end(certificate: bytes) -> dt.datetime | None:
     try:
         return x509.load_der_x509_certificate(certificate).not_valid_after_utc
-    except ValueError:
+    except NO_CERTIFICATE:
         return None
 
 
@@ -81,7 +82,7 @@ def _described(certificate: bytes) -> str:
         shown = x509.load_der_x509_certificate(certificate)
         subject, issuer = shown.subject.rfc4514_string(), shown.issuer.rfc4514_string()
         names = _names(shown) or subject or "nobody"
-    except ValueError:
+    except NO_CERTIFICATE:
         return "one that cannot be read"
     verb = "ends" if shown.not_valid_after_utc > dt.datetime.now(dt.UTC) else "ended"
     whose = "itself" if issuer == subject else issuer

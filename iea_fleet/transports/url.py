@@ -84,7 +84,7 @@ def trusted_roots(ca_file: str) -> tuple[bytes, ...] | Failed:
     """The certificates (DER) of a file, for an ``OpenUrl`` that somebody else asks. Failed: ``ca_file_unreadable``."""
     try:
         found = x509.load_pem_x509_certificates(Path(ca_file).read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, x509.InvalidVersion) as error:
         return _unreadable(ca_file, error)
     return tuple(each.public_bytes(Encoding.DER) for each in found)
 

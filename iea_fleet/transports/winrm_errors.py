@@ -11,6 +11,8 @@ from typing import Final
 
 import requests
 import urllib3.exceptions
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from pypsrp import exceptions as pypsrp_errors
 from pypsrp._pool_manager import NewConnectionDisabled
 from requests.cookies import CookieConflictError
@@ -185,6 +187,12 @@ ERRORS: Final[_Meanings] = {
 
 WIRE_ERRORS: Final[tuple[type[Exception], ...]] = tuple(ERRORS)
 """All that the libraries raise of their own accord."""
+
+NO_CERTIFICATE: Final = (
+    *(ValueError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
+"""What cryptography raises for certificates that OpenSSL takes."""
 
 # What MIT Kerberos says; its major codes tell nothing.
 _KERBEROS_WORDS: Final = {

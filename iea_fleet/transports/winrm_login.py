@@ -13,7 +13,6 @@ from typing import Final
 
 import spnego
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from pydantic import SecretStr
 from pypsrp.encryption import WinRMEncryption
@@ -23,6 +22,7 @@ from spnego.channel_bindings import GssChannelBindings
 from iea_fleet.errors import NotLetInError
 from iea_fleet.transports.base import Reach
 from iea_fleet.transports.winrm_errors import (
+    NO_CERTIFICATE,
     NONSENSE,
     NOT_NEGOTIATED,
     PASSWORD_REFUSED,
@@ -219,7 +219,7 @@ def _bindings(certificate: bytes) -> GssChannelBindings:
     """``tls-server-end-point`` of RFC 5929 §4.1: whoever stands in the middle shows another certificate."""
     try:
         algorithm = x509.load_der_x509_certificate(certificate).signature_hash_algorithm
-    except UnsupportedAlgorithm:
+    except NO_CERTIFICATE:
         algorithm = None
     if algorithm is None or algorithm.name in ("md5", "sha1"):
         algorithm = hashes.SHA256()

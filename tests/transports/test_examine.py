@@ -15,11 +15,14 @@ from pathlib import Path
 import pytest
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from loopback import Behaviour, Loopback, answering, hanging_up, saying, silent
+from pydantic import SecretStr
 from sshd import Sshd, free_port, make_key, public_half
 
-from iea_fleet.errors import OfflineError
+from iea_fleet.errors import NotLetInError, OfflineError
 from iea_fleet.model.examination import Finding, Step
 from iea_fleet.model.inventory import Jump
 from iea_fleet.model.request import Absent, ReadFile
@@ -28,6 +31,7 @@ from iea_fleet.transports.examine import _connect, enter, examine
 from iea_fleet.transports.jump import JumpHosts
 from iea_fleet.transports.ssh import open_session
 from iea_fleet.transports.trail import Trail
+from iea_fleet.transports.winrm import open_session as open_winrm
 
 OK, WARN, BAD = Finding.OK, Finding.WARN, Finding.BAD
 TO_SSH = ["name", "port", "first_word", "host_key"]
@@ -248,3 +252,30 @@ def test_http_where_https_is_expected_and_the_other_way_round(authority: trustme
     with web(authority) as (_, reach):
         step = last(replace(reach, tls=False))
     assert (step.name, step.reason_code) == ("first_word", "https_on_http_port")
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now"),
+    [(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"), (b"\x2a\x03\x04\x06", b"\x2a\x03\x04\x05")],
+    ids=["version 8", "an extension twice"],
+)
+def test_a_certificate_that_only_openssl_takes(was: bytes, is_now: bytes, tmp_path: Path) -> None:
+    key, name, begun = ec.generate_private_key(ec.SECP256R1()), x509.Name([]), dt.datetime.now(dt.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 7, begun, begun + dt.timedelta(days=90))
+    for number in ("1.2.3.4.5", "1.2.3.4.6"):
+        one = x509.UnrecognizedExtension(x509.ObjectIdentifier(number), b"x")
+        made = made.add_extension(one, critical=False)
+    der = made.sign(key, hashes.SHA256()).public_bytes(Encoding.DER).replace(was, is_now)
+    pem = tmp_path / "odd.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem.write_bytes(ssl.DER_cert_to_PEM_cert(der).encode() + secret)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with Loopback(answering(NOBODY, context)) as server:
+        reach = to(server, transport="winrm", timeout=5, certificate=f"sha256:{hashlib.sha256(der).hexdigest()}")
+        *_, certificate, word = looked(reach).steps
+        with pytest.raises(NotLetInError) as refused:
+            open_winrm(replace(reach, password=SecretStr("p")), server.connect(), read_only=True)
+    assert certificate.seen.startswith("one that cannot be read, sha256:")
+    assert word.finding is OK
+    assert refused.value.code == "auth_refused"
