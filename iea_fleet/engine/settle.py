@@ -23,6 +23,7 @@ from iea_fleet.model.request import (
     ReplaceFile,
     Request,
     digest,
+    is_registry_key,
     is_set_aside,
 )
 from iea_fleet.model.target import Target
@@ -112,10 +113,11 @@ def put_run_file_back(session: Session, target: Target, answers: Mapping[Request
 def _fell_between(file: JournalFile, found: str | None, target: Target) -> bool:
     """Whether a file is missing because its writer died inside ReplaceFile, which moves the old one away first.
 
-    On Windows alone; elsewhere somebody has removed it, as nothing of ours leaves a name without a file.
+    Of files on Windows alone; all else somebody has removed, as nothing of ours leaves a name without a file.
     """
     windows = target.layout is not None and target.layout.os == "windows"
-    return windows and found == ABSENT and ABSENT not in (file.before, file.after)
+    moved_away = windows and not is_registry_key(file.path)
+    return moved_away and found == ABSENT and ABSENT not in (file.before, file.after)
 
 
 def _put_back(

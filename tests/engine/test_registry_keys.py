@@ -12,9 +12,20 @@ from iea_fleet.engine import leftovers
 from iea_fleet.engine.gather import Gathered
 from iea_fleet.engine.journal import Stranger, decode, encode
 from iea_fleet.engine.lease import Leases
+from iea_fleet.engine.settle import _fell_between
 from iea_fleet.engine.transaction import Transaction
 from iea_fleet.history.key import HistoryKey
-from iea_fleet.model.request import Absent, FileContent, FolderListing, ListFolder, ReadFile, ReplaceFile, Stat, digest
+from iea_fleet.model.request import (
+    ABSENT,
+    Absent,
+    FileContent,
+    FolderListing,
+    ListFolder,
+    ReadFile,
+    ReplaceFile,
+    Stat,
+    digest,
+)
 
 KEY = "HKLM/SOFTWARE/Impact emploi/Connexion"
 OLD = b"U2VjdXJpc2U= DWord MA==\n"
@@ -56,3 +67,11 @@ def test_nothing_is_looked_for_beside_it() -> None:
     assert leftovers.folders(TARGET, (KEY, "C:/Impact/etat.properties")) == (private, ListFolder("C:/Impact"))
     left = leftovers.found(TARGET, {private: FolderListing(("r-1.bak", ".Connexion.iea-fleet-0123456789abcdef"))})
     assert left == ("C:/iea-fleet/.Connexion.iea-fleet-0123456789abcdef",)
+
+
+def test_one_that_is_gone_was_removed_by_somebody() -> None:
+    """A file may have been moved away by Replace; a key is written where it stands."""
+    (file,) = transaction().files
+    there = replace(TARGET, layout=TARGET.layout.model_copy(update={"os": "windows"}) if TARGET.layout else None)
+    assert not _fell_between(file, ABSENT, there)
+    assert _fell_between(replace(file, path="C:/Impact/connexion.properties"), ABSENT, there)
