@@ -20,6 +20,9 @@ from iea_fleet.transports.offline import code_of_words
 
 Stage = Literal["connect", "tls", "certificate", "answer"]
 _Result = TypeVar("_Result")
+_LONGEST_LOCATION: Final = 500
+"""Characters of a redirection that are told: a login page wants thousands, and a server may send millions."""
+
 _ACCEPTED: Final = "text/html, application/json;q=0.9, */*;q=0.8"
 
 _CERTIFICATE_CODES: Final = {
@@ -139,7 +142,7 @@ def reached(request: OpenUrl, status: int, location: str, seconds: float) -> Rea
     if status >= 500:
         return not_reached(request, "answer", "http_5xx", str(status), seconds)
     redirected = 300 <= status < 400 and location
-    return Reached(seconds, status, f"it redirects to {location}" if redirected else "")
+    return Reached(seconds, status, f"it redirects to {location[:_LONGEST_LOCATION]}" if redirected else "")
 
 
 def not_reached(

@@ -26,7 +26,7 @@ from iea_fleet.transports.winrm_refusals import (
 )
 from iea_fleet.transports.wire import Wire
 
-_LARGEST_BODY: Final = 4 * 1024 * 1024
+_LARGEST_BODY: Final = 1024 * 1024
 """Bytes of one answer that are believed: many times the largest envelope we ask for."""
 
 _LOOK_SECONDS: Final = 3.0

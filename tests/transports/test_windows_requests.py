@@ -206,6 +206,16 @@ def test_each_class_has_its_answer(request_: Request, given: bytes, answer: Answ
     assert answers.answer(request_, given) == answer
 
 
+def test_what_is_told_of_it_is_never_long() -> None:
+    reached = answers.answer(URL, said("reached", status="302", location="x" * 100_000, seconds="1"))
+    assert isinstance(reached, Reached)
+    assert len(reached.note) < 600
+    endless = "5.1\x1b[2J" * 10_000
+    about = answers.about(said("agent", version="1", id="0f", powershell=endless, language="", windows=endless))
+    assert max(map(len, about)) <= 200
+    assert all(each.isprintable() for each in about)
+
+
 def test_a_server_that_is_not_reached_is_told_in_the_words_of_all_transports() -> None:
     given = said("not_reached", stage="connect", code="refused", detail="10061", seconds="0.1")
     refused = answers.answer(URL, given)

@@ -96,7 +96,7 @@ def about(line: bytes) -> About:
     fields = _Fields(line)
     if fields.word != "agent" or fields.text("version") != VERSION:
         raise NonsenseError
-    return fields.all_read(About(*(fields.text(name) for name in ("id", "powershell", "language", "windows"))))
+    return fields.all_read(About(*(_short(fields.text(name)) for name in ("id", "powershell", "language", "windows"))))
 
 
 def answer(request: Request, line: bytes) -> Answer:
