@@ -52,7 +52,8 @@ function Set-Failure($item, $code) {
 }
 
 function Get-Digest($item) {
-    # Of what $item.source, a stream, holds from where it stands.
+    # Of what $item.source, a stream, holds from where it stands. A read that failed halfway leaves its part in $sha.
+    $sha.Initialize()
     $hex = [System.BitConverter]::ToString($sha.ComputeHash($item.source))
     return 'sha256:' + $hex.Replace('-', '').ToLowerInvariant()
 }
@@ -324,7 +325,7 @@ function Test-Aside($item) {
     }
     $item.security = [System.IO.Directory]::GetAccessControl($folder)
     $item.owner = [string]$item.security.GetOwner($sidType)
-    return -not (Test-Shared $item)
+    return $trusted -contains $item.owner -and -not (Test-Shared $item)
 }
 
 function Set-OldOwner($item) {
@@ -715,8 +716,14 @@ function Invoke-Action($item) {
         Wait-Action $item
     }
     finally {
-        if (-not $item.process.HasExited) {
-            $item.process.Kill()
+        try {
+            if (-not $item.process.HasExited) {
+                $item.process.Kill()
+            }
+        }
+        catch {
+            # It ends in this moment by itself, or may not be ended: its answer stands.
+            $item.killed = $false
         }
         $item.process.Dispose()
     }
@@ -726,7 +733,9 @@ function Wait-Action($item) {
     # Feeds the program and takes what it says, all at once, as a full pipe in one place would stop the others.
     $clock = [System.Diagnostics.Stopwatch]::StartNew()
     $limit = [double]::Parse($item.timeout, $invariant)
-    $feed = $item.process.StandardInput.BaseStream
+    # Without a buffer: what is left in one is written by Close, which waits for a program that does not read.
+    $buffered = [System.IO.FileStream]$item.process.StandardInput.BaseStream
+    $feed = [System.IO.FileStream]::new($buffered.SafeFileHandle, [System.IO.FileAccess]::Write, 1)
     $item.sent = $feed.WriteAsync($item.stdin, 0, $item.stdin.Length)
     $item.pipes = @(
         @{ stream = $item.process.StandardOutput.BaseStream }
@@ -849,8 +858,9 @@ function Connect-Server($item) {
     $rest = $lookup.Result.Length
     foreach ($address in $lookup.Result) {
         $item.fault = 'timeout'
-        $item.client = [System.Net.Sockets.TcpClient]::new($address.AddressFamily)
+        $item.client = $null
         try {
+            $item.client = [System.Net.Sockets.TcpClient]::new($address.AddressFamily)
             $attempt = $item.client.ConnectAsync($address, $item.uri.Port)
             if ($attempt.Wait([int]((Get-Left $item) / $rest))) {
                 $item.fault = $null
@@ -862,7 +872,9 @@ function Connect-Server($item) {
             $item.error = $_
             Set-ConnectFault $item
         }
-        $item.client.Dispose()
+        if ($null -ne $item.client) {
+            $item.client.Dispose()
+        }
         $rest--
     }
 }
@@ -890,8 +902,8 @@ function Set-ConnectFault($item) {
 
 function Start-Tls($item) {
     $protocols = [System.Security.Authentication.SslProtocols]::Tls12
-    if ([System.Enum]::GetNames($protocols.GetType()) -contains 'Tls13') {
-        # .NET 4.8: what Windows allows.
+    if ([int][System.Net.ServicePointManager]::SecurityProtocol -eq 0) {
+        # SystemDefault: .NET leaves it to Windows. Where it does not, which no version of .NET tells, None is an error.
         $protocols = [System.Security.Authentication.SslProtocols]::None
     }
     # Called in this thread, within AuthenticateAsClient; what it finds is in $item.fault.

@@ -13,10 +13,11 @@ try {
     $text = [System.IO.StreamReader]::new($stream).ReadToEnd()
     $cut = $text.IndexOf([char]0)
     $batch = $text.Substring($cut + 1)
-    $agent = [System.Management.Automation.ScriptBlock]::Create($text.Substring(0, $cut))
 }
 catch {
     'IEA1-90'
     exit 90
 }
+# Out of reach of the catch: what an antivirus or the parser has against the agent is to be seen.
+$agent = [System.Management.Automation.ScriptBlock]::Create($text.Substring(0, $cut))
 . $agent
