@@ -41,10 +41,11 @@ from iea_fleet.lab.net_entreprises import LOG as SERVICE_LOG
 from iea_fleet.lab.net_entreprises import TEST_HOST, NetEntreprises
 from iea_fleet.lab.network import HOST
 from iea_fleet.lab.portal import Portal
+from iea_fleet.lab.ports import Served
 from iea_fleet.lab.proxy import Proxy
 from iea_fleet.lab.seal import KEY_FILE, Seal
 from iea_fleet.lab.secret_files import FOLDER, IDENTITY, OF_WINRM, of_account, write_secrets
-from iea_fleet.lab.served import Doors, Served
+from iea_fleet.lab.served import Doors
 from iea_fleet.lab.ssh_server import KEY_KIND
 from iea_fleet.lab.users import user_files
 from iea_fleet.lab.workstation import Workstation

@@ -1,12 +1,22 @@
-"""Ports of the lab: bound for its whole life, so that a workstation that was switched off keeps its own."""
+"""Ports of the lab, and who stands behind one: bound for good, so that who was switched off keeps its own."""
 
 from __future__ import annotations
 
+import abc
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
+from typing import Final, Protocol
 
+import asyncssh
+
+from iea_fleet.lab.faults import Fault
 from iea_fleet.lab.network import HOST
+from iea_fleet.lab.workstation import Workstation
+
+_RESTART: Final = 1.0
+_journal = logging.getLogger("iea_fleet.lab")
 
 
 def reserve(port: int = 0) -> socket.socket:
@@ -63,3 +73,95 @@ class Door:
             return
         connection.setblocking(False)
         self._welcome(connection)
+
+
+class Visitor(Protocol):
+    """One connection that was let in."""
+
+    def lose(self) -> None:
+        """Cut it without a word."""
+        ...
+
+
+class Served(abc.ABC):
+    """One workstation behind its port, whatever is spoken there."""
+
+    def __init__(self, workstation: Workstation) -> None:
+        self.workstation = workstation
+        self.visits: set[Visitor] = set()
+        self._closed = False
+        self._door = Door(self._welcome)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unserved: set[socket.socket] = set()
+
+    @property
+    def port(self) -> int:
+        """Where it is reached, for the whole life of the lab."""
+        return self._door.port
+
+    @abc.abstractmethod
+    async def converse(self, connection: socket.socket) -> None:
+        """Hold the conversation with one client. What it raises ends that alone."""
+
+    def open(self) -> None:
+        """Let clients in."""
+        self._door.open()
+
+    def close(self) -> None:
+        """Drop every client and give the port back."""
+        self._closed = True
+        self._door.close()
+        self.go_down()
+
+    def spoil(self, fault: Fault) -> None:
+        """Bring a fault into force. LabError when it cannot be."""
+        self.workstation.spoil(fault)
+        if fault.kind == "offline":
+            self._door.shut()
+            self.go_down()
+
+    def mend(self) -> None:
+        """End all faults."""
+        if "hang" in self.workstation.faults:
+            self._hang_up()
+        self.workstation.mend()
+        self._door.open()
+
+    def restart(self) -> None:
+        """Drop every client, and let new ones in a second later. What was being written stays as it is."""
+        self._door.shut()
+        self.go_down()
+        asyncio.get_running_loop().call_later(_RESTART, self._started_again)
+
+    def go_down(self) -> None:
+        """Drop every client, and end what runs here."""
+        self._hang_up()
+
+    def _started_again(self) -> None:
+        if "offline" not in self.workstation.faults and not self._closed:
+            self._door.open()
+
+    def _welcome(self, connection: socket.socket) -> None:
+        self._unserved.add(connection)
+        if "hang" in self.workstation.faults:
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        self._unserved.discard(connection)
+        try:
+            await self.converse(connection)
+        except (OSError, asyncssh.Error) as error:
+            # A client may have chosen the words: they stay on one line.
+            _journal.info("%s: a client was not let in: %s", self.workstation.name, " ".join(str(error).split()))
+
+    def _hang_up(self) -> None:
+        for visit in tuple(self.visits):
+            visit.lose()
+        for task in tuple(self._tasks):
+            task.cancel()
+        for connection in self._unserved:
+            connection.close()
+        self._unserved.clear()

@@ -3,47 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import asyncssh
 import trustme
 
-from iea_fleet.lab.faults import Fault
 from iea_fleet.lab.inventory import Reached
 from iea_fleet.lab.kinds import Kind
 from iea_fleet.lab.maintenance import Outside
+from iea_fleet.lab.ports import Served
 from iea_fleet.lab.ssh_server import USER, SshWorkstation
 from iea_fleet.lab.workstation import Workstation
-
-
-class Served(Protocol):
-    """One workstation behind its port."""
-
-    @property
-    def workstation(self) -> Workstation:
-        """Its files and faults."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """Where it is reached, for the whole life of the lab."""
-        ...
-
-    def open(self) -> None:
-        """Let clients in."""
-        ...
-
-    def close(self) -> None:
-        """Drop every client and give the port back."""
-        ...
-
-    def spoil(self, fault: Fault) -> None:
-        """Bring a fault into force. LabError when it cannot be."""
-        ...
-
-    def mend(self) -> None:
-        """End all faults."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

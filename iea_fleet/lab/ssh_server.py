@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 import shlex
@@ -17,7 +16,7 @@ from iea_fleet.errors import LabError
 from iea_fleet.lab.faults import Fault
 from iea_fleet.lab.maintenance import Maintenance, Outside
 from iea_fleet.lab.network import NoRouteError, route
-from iea_fleet.lab.ports import Door
+from iea_fleet.lab.ports import Served
 from iea_fleet.lab.request_faults import RequestFaults
 from iea_fleet.lab.sftp_files import Files
 from iea_fleet.lab.workstation import Workstation
@@ -25,7 +24,6 @@ from iea_fleet.lab.workstation import Workstation
 USER = "iea-admin"
 KEY_KIND = "ssh-ed25519"
 NO_SHELL = "this workstation of the lab offers no shell\n"
-_RESTART = 1.0
 _journal = logging.getLogger("iea_fleet.lab")
 
 
@@ -37,68 +35,40 @@ class Offered:
     files: type[Files] = Files
 
 
-class SshWorkstation:
+class SshWorkstation(Served):
     """One workstation behind its port, on POSIX. ``client_key`` is the one key that is let in."""
 
     offered = Offered()
 
     def __init__(self, workstation: Workstation, outside: Outside, client_key: asyncssh.SSHKey) -> None:
-        self.workstation = workstation
+        super().__init__(workstation)
         self.outside = outside
         self.client_key = client_key
         self.maintenance = Maintenance(workstation, outside)
-        self.visits: set[Visit] = set()
-        self._closed = False
-        self._door = Door(self._welcome)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._silent: list[socket.socket] = []
         self._first_key = asyncssh.generate_private_key(KEY_KIND)
         self._options = self._with_key(self._first_key)
-
-    @property
-    def port(self) -> int:
-        """Where it is reached, for the whole life of the lab."""
-        return self._door.port
 
     @property
     def host_key(self) -> str:
         """The host key it was installed with, as a known_hosts line writes it."""
         return self._first_key.export_public_key().decode("ascii").strip()
 
-    def open(self) -> None:
-        """Let clients in."""
-        self._door.open()
-
-    def close(self) -> None:
-        """Drop every client and give the port back."""
-        self._closed = True
-        self._door.close()
-        self._hang_up()
-
     def spoil(self, fault: Fault) -> None:
         """Bring a fault into force. LabError when it cannot be."""
         if fault.over_winrm:
             raise LabError(f"{fault} is no fault of {self.workstation.name}", "it is reached over SSH, not over WinRM")
-        self.workstation.spoil(fault)
-        if fault.kind == "offline":
-            self._door.shut()
-            self._hang_up()
-        elif fault.kind == "new-host-key":
+        super().spoil(fault)
+        if fault.kind == "new-host-key":
             self._options = self._with_key(asyncssh.generate_private_key(KEY_KIND))
 
     def mend(self) -> None:
         """End all faults."""
-        if "hang" in self.workstation.faults:
-            self._hang_up()
-        self.workstation.mend()
+        super().mend()
         self._options = self._with_key(self._first_key)
-        self._door.open()
 
-    def restart(self) -> None:
-        """Drop every client, and let new ones in a second later. What was being written stays as it is."""
-        self._door.shut()
-        self._hang_up()
-        asyncio.get_running_loop().call_later(_RESTART, self._started_again)
+    async def converse(self, connection: socket.socket) -> None:
+        """Check the key of a client; what it asks for then is another task's."""
+        await asyncssh.run_server(connection, options=self._options)
 
     async def run(self, visit: Visit, process: asyncssh.SSHServerProcess[bytes]) -> tuple[int, bytes, bytes]:
         """Run what a client asked for as the login shell would: exit code, output, errors."""
@@ -118,38 +88,10 @@ class SshWorkstation:
             return 2, "", "usage: " + " | ".join(shlex.join(program) for program in programs) + "\n"
         return await self.maintenance.run(programs[argv], argv[0], stdin.read)
 
-    def _started_again(self) -> None:
-        if "offline" not in self.workstation.faults and not self._closed:
-            self._door.open()
-
     def _with_key(self, key: asyncssh.SSHKey) -> asyncssh.SSHServerConnectionOptions:
         return asyncssh.SSHServerConnectionOptions(
             options=_shared_options(self.offered), server_host_keys=[key], server_factory=lambda: Visit(self)
         )
-
-    def _welcome(self, connection: socket.socket) -> None:
-        if "hang" in self.workstation.faults:
-            self._silent.append(connection)
-            return
-        task = asyncio.get_running_loop().create_task(self._serve(connection))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, connection: socket.socket) -> None:
-        try:
-            await asyncssh.run_server(connection, options=self._options)
-        except (OSError, asyncssh.Error) as error:
-            # A client may have chosen the words: they stay on one line.
-            _journal.info("%s: a client was not let in: %s", self.workstation.name, " ".join(str(error).split()))
-
-    def _hang_up(self) -> None:
-        for visit in tuple(self.visits):
-            visit.lose()
-        for task in tuple(self._tasks):
-            task.cancel()
-        for connection in self._silent:
-            connection.close()
-        self._silent.clear()
 
 
 class Visit(asyncssh.SSHServer):

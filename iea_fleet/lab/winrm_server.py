@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
-import logging
 import secrets
 import socket
 import ssl
@@ -20,19 +19,17 @@ from iea_fleet.lab.faults import Fault
 from iea_fleet.lab.https_server import LARGEST, PATIENCE
 from iea_fleet.lab.maintenance import Outside
 from iea_fleet.lab.network import HOST
-from iea_fleet.lab.ports import Door
+from iea_fleet.lab.ports import Served
 from iea_fleet.lab.powershell import PowerShell
 from iea_fleet.lab.winrm_authentication import Account, Login
 from iea_fleet.lab.winrm_shells import Shells
 from iea_fleet.lab.winrm_visit import Visit
 from iea_fleet.lab.workstation import Workstation
 
-_RESTART = 1.0
 _OF_CERTIFICATES: Final = ("new-host-key", "expired-certificate", "http-on-https")
-_journal = logging.getLogger("iea_fleet.lab")
 
 
-class WinrmWorkstation:
+class WinrmWorkstation(Served):
     """One workstation behind its port; ``user`` and ``password`` (no colon in them) are the one account.
 
     With ``tls`` it has its own certificate of ``authority``, for 127.0.0.1 and its name; without, messages are sealed.
@@ -48,39 +45,18 @@ class WinrmWorkstation:
         *,
         tls: bool,
     ) -> None:
-        self.workstation = workstation
+        super().__init__(workstation)
         self.tls = tls
         self.account = Account(workstation.name, user, password)
         self.shells = Shells(PowerShell(workstation, outside), workstation.faults, user)
         self._password = password
         self._authority = authority
         self._first = self._shown = _Identity(authority, workstation.name) if tls else None
-        self._closed = False
-        self._door = Door(self._welcome)
-        self._visits: set[Visit] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._unserved: set[socket.socket] = set()
-
-    @property
-    def port(self) -> int:
-        """Where it is reached, for the whole life of the lab."""
-        return self._door.port
 
     @property
     def certificate(self) -> str | None:
         """The fingerprint of the certificate it was installed with (``sha256:…``); None without TLS."""
         return None if self._first is None else f"sha256:{self._first.digest.hex()}"
-
-    def open(self) -> None:
-        """Let clients in."""
-        self._door.open()
-
-    def close(self) -> None:
-        """Drop every client, end every shell and give the port back."""
-        self._closed = True
-        self._door.close()
-        self._hang_up()
-        self.shells.end()
 
     def spoil(self, fault: Fault) -> None:
         """Bring a fault into force. LabError when it cannot be."""
@@ -88,12 +64,8 @@ class WinrmWorkstation:
             raise LabError(
                 f"{fault} is no fault of {self.workstation.name}", "it has no certificate: it seals over HTTP"
             )
-        self.workstation.spoil(fault)
+        super().spoil(fault)
         match fault.kind:
-            case "offline":
-                self._door.shut()
-                self._hang_up()
-                self.shells.end()
             case "new-host-key":
                 self._shown = _Identity(self._authority, self.workstation.name)
             case "expired-certificate":
@@ -104,60 +76,31 @@ class WinrmWorkstation:
 
     def mend(self) -> None:
         """End all faults."""
-        if "hang" in self.workstation.faults:
-            self._hang_up()
-        self.workstation.mend()
+        super().mend()
         self._shown = self._first
         self.account.password = self._password
-        self._door.open()
 
-    def restart(self) -> None:
-        """Drop every client, end every shell, and let new clients in a second later."""
-        self._door.shut()
-        self._hang_up()
+    def go_down(self) -> None:
+        """Drop every client, and end every shell with what runs in it."""
+        super().go_down()
         self.shells.end()
-        asyncio.get_running_loop().call_later(_RESTART, self._started_again)
 
-    def _started_again(self) -> None:
-        if "offline" not in self.workstation.faults and not self._closed:
-            self._door.open()
-
-    def _welcome(self, connection: socket.socket) -> None:
-        self._unserved.add(connection)
-        if "hang" in self.workstation.faults:
-            return
-        task = asyncio.get_running_loop().create_task(self._serve(connection))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, connection: socket.socket) -> None:
-        self._unserved.discard(connection)
+    async def converse(self, connection: socket.socket) -> None:
+        """Answer one client until it goes, over TLS where a certificate is shown."""
         shown = self._shown
         visit = Visit(self, Login(self.account, None if shown is None else shown.digest))
         reader = asyncio.StreamReader(limit=LARGEST)
         protocol = _Watched(reader, visit)
         tls = None if shown is None or "http-on-https" in self.workstation.faults else shown.context
-        self._visits.add(visit)
+        self.visits.add(visit)
         try:
             loop = asyncio.get_running_loop()
             transport, _ = await loop.connect_accepted_socket(
                 lambda: protocol, connection, ssl=tls, ssl_handshake_timeout=PATIENCE if tls else None
             )
             await visit.serve(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
-        except OSError as error:
-            # A client may have chosen the words: they stay on one line.
-            _journal.info("%s: a client was not let in: %s", self.workstation.name, " ".join(str(error).split()))
         finally:
-            self._visits.discard(visit)
-
-    def _hang_up(self) -> None:
-        for visit in tuple(self._visits):
-            visit.lose()
-        for task in tuple(self._tasks):
-            task.cancel()
-        for connection in self._unserved:
-            connection.close()
-        self._unserved.clear()
+            self.visits.discard(visit)
 
 
 class _Watched(asyncio.StreamReaderProtocol):
