@@ -23,8 +23,9 @@ from iea_fleet.model.request import (
     ReplaceFile,
     Request,
     digest,
+    is_leftover,
     is_registry_key,
-    is_set_aside,
+    set_aside_for,
 )
 from iea_fleet.model.target import Target
 from iea_fleet.resources import Unobserved
@@ -96,13 +97,15 @@ def settle(
 def put_run_file_back(session: Session, target: Target, answers: Mapping[Request, Answer]) -> Answer | None:
     """Put ``run.json`` back, which its writer had moved away when it died inside ReplaceFile: what came of that.
 
-    None where none was moved away, by the listing of the private folder among the ``answers``. Moved: its writer is
-    alive after all, and was quicker.
+    None where none was moved away, by the listing of the private folder among the ``answers``: then the new one stands
+    there too, under its temporary name. An old one alone is that of a run which ended well and could not remove it.
+    Moved: its writer is alive after all, and was quicker.
     """
     private = target.files["private"]
     listing = answers.get(ListFolder(private))
     names = listing.names if isinstance(listing, FolderListing) else ()
-    moved = tuple(ReadFile(f"{private}/{name}") for name in names if is_set_aside(name, NAME))
+    asides = (set_aside_for(name, NAME) for name in names if is_leftover(name, NAME))
+    moved = tuple(ReadFile(f"{private}/{aside}") for aside in asides if aside in names)
     for read, answer in zip(moved, session.carry_out(moved) if moved else (), strict=True):
         if isinstance(answer, FileContent):
             back = ReplaceFile(path_of(target), answer.content, ABSENT, private=True)

@@ -86,6 +86,11 @@ def aside_name(name: str, token: str) -> str:
     return temporary_name(f"{name}.old", token)
 
 
+def set_aside_for(temporary: str, name: str) -> str:
+    """What the old ``name`` is called that was moved away to make place for this temporary file."""
+    return aside_name(name, temporary[-_TOKEN:])
+
+
 def is_set_aside(found: str, name: str) -> bool:
     """Whether a file is the old ``name``, which somebody who died had moved away."""
     return is_leftover(found, f"{name}.old")

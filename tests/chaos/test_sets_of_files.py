@@ -17,7 +17,7 @@ from iea_fleet.engine.transaction import PutBack
 from iea_fleet.errors import BrokenError
 from iea_fleet.model.journal import Journal
 from iea_fleet.model.matrix import Status
-from iea_fleet.model.request import Answer, ReadFile, aside_name
+from iea_fleet.model.request import Answer, ReadFile, aside_name, temporary_name
 from iea_fleet.resources import Unobserved
 from iea_fleet.transports.base import Session
 
@@ -125,7 +125,9 @@ def test_a_run_file_that_its_writer_had_moved_away_is_there_again(there: Worksta
     """ReplaceFile of Windows moves the old one away first; who dies then leaves a half written set without a lease."""
     half_written(there)
     run_file = there.lab.file(there.name, f"{there.target.files['private']}/run.json")
-    run_file.rename(run_file.with_name(aside_name("run.json", "0123456789abcdef")))
+    token = "0123456789abcdef"
+    run_file.with_name(temporary_name("run.json", token)).write_bytes(run_file.read_bytes())
+    run_file.rename(run_file.with_name(aside_name("run.json", token)))
     with there.session() as session:
         assert there.settled(session) == Settled(RUN, finished=False)
     assert there.now() == there.old
