@@ -5,7 +5,7 @@ from powershell_check import SCRIPTS, problems
 from powershell_gates import commands, syntax
 from powershell_gates.api import Check
 from powershell_gates.profile import COMMITTED, Profile
-from powershell_gates.script import Problem, Script
+from powershell_gates.script import Problem, Script, text_of, walk
 from powershell_profile import cut
 
 PROFILE = Profile.committed()
@@ -128,3 +128,11 @@ def test_the_committed_profile_is_cut_to_what_the_scripts_use():
 
 def test_the_bootstrap_is_short_enough_for_a_command_line():
     assert len(BOOTSTRAP.read_text(encoding="ascii")) * 8 / 3 + 200 < 8191  # cmd.exe; base64 of UTF-16
+
+
+def test_no_catch_of_the_bootstrap_hides_what_an_antivirus_says_of_the_agent():
+    script = Script.read(BOOTSTRAP)
+    tried = "".join(text_of(node) for node in walk(script.root) if node.type == "try_statement")
+    assert "FromBase64String" in tried
+    assert "ScriptBlock" not in tried
+    assert "ScriptBlock" in text_of(script.root)
