@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import ssl
 from typing import Final
 
 from cryptography import x509
@@ -47,7 +46,7 @@ def _certificate(reach: Reach, http: Http) -> Seen:
     try:
         http.secure()
     except NotLetInError as error:
-        shown = http.certificate or _looked_at(reach)
+        shown = http.certificate or http.shown()
         told = f"{error.sentence}; it is {_described(shown)}" if shown else error.sentence
         raise NotLetInError(told, error.hint, code=error.code) from error
     how = "pinned in the inventory"
@@ -60,13 +59,6 @@ def _certificate(reach: Reach, http: Http) -> Seen:
         return seen
     code = "certificate_expired" if left < dt.timedelta() else "certificate_ends_soon"
     return Step("certificate", Finding.WARN, seen, "renew it there, then pin the new one", code)
-
-
-def _looked_at(reach: Reach) -> bytes:
-    """The certificate (DER) that a new connection shows, whoever vouches for it."""
-    with contextlib.suppress(OSError, ValueError):
-        return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((reach.address, reach.port), timeout=reach.timeout))
-    return b""
 
 
 def _end(certificate: bytes) -> dt.datetime | None:

@@ -141,9 +141,12 @@ class Http:
             error = EOFError()  # the first half of an answer
         return in_our_words(error, self._reach.workstation, self._reach.user)
 
+    def shown(self) -> bytes:
+        """The certificate (DER) that a new connection shows; nothing where it speaks no TLS. Nothing is sent on it."""
+        return self._look(lambda stream: stream.start_tls(_without_judgement(), self._reach.address))
+
     def _shown(self) -> str:
-        """The fingerprint of the certificate that a new connection shows, "" when it speaks no TLS. Sends nothing."""
-        shown = self._look(lambda stream: stream.start_tls(_without_judgement(), self._reach.address))
+        shown = self.shown()
         return fingerprint(shown) if shown else ""
 
     def _speaks_http(self) -> bool:
