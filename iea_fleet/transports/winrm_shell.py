@@ -84,6 +84,8 @@ class Shell:
         by then, ``deadline_passed`` when that is the session's end: it is terminated, and the session of no more use.
         """
         room = self._http.seconds_left(math.inf) - min(_CLOSING, self._reach.deadline / 4)
+        if room <= 0:
+            raise silent(self._reach.workstation, deadline=True)
         limit = time.monotonic() + min(seconds, room)
         command = self._start(command_line)
         try:

@@ -310,3 +310,14 @@ def test_a_program_that_ends_before_it_reads_has_said_why(lab: Endpoints, opened
     ended = opened(lab.add())._shell.run("powershall.exe", b"x" * length, 5)
     assert ended.exit_code == 1
     assert b"not recognized" in ended.stderr
+
+
+def test_nothing_is_begun_that_would_be_ended_at_once(lab: Endpoints, opened: Opened) -> None:
+    """The last moments of a session belong to its farewell."""
+    one = lab.add()
+    session = opened(one, deadline=2)
+    time.sleep(1.6)
+    asked = one.workstation.exchanges
+    assert broken(lambda: session.carry_out([CHANGE])).code == "deadline_passed"
+    assert one.workstation.exchanges == asked
+    assert not file_of(one).exists()
