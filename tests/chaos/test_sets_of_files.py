@@ -134,6 +134,25 @@ def test_a_run_file_that_its_writer_had_moved_away_is_there_again(there: Worksta
     assert there.left() == []
 
 
+@pytest.mark.parametrize("moved_away", [True, False])
+@pytest.mark.parametrize("name", ["server_connection", "version_file"])
+def test_a_file_that_is_missing_is_put_back_on_windows_alone(there: Workstation, name: str, moved_away: bool) -> None:
+    """There the dead run may have moved it away; elsewhere no death leaves it missing, so somebody has removed it."""
+    half_written(there)
+    file, private = there.file(name), there.lab.file(there.name, there.target.files["private"])
+    if moved_away:
+        file.write_bytes(there.old[name] or b"")
+        file.rename(private / aside_name(file.name, "0123456789abcdef"))
+    else:
+        file.unlink()
+    with there.session() as session:
+        said = there.settled(session)
+    removed = there.lab.kind(there.name) == "ssh"
+    assert said == Settled(RUN, finished=False, left_alone=(there.target.files[name],) if removed else ())
+    assert there.now() == (there.old | {name: None} if removed else there.old)
+    assert there.left() == []
+
+
 @pytest.mark.parametrize("damaged", [None, b"", b"other"])
 def test_a_backup_that_is_missing_or_damaged(there: Workstation, damaged: bytes | None) -> None:
     half_written(there)
