@@ -63,7 +63,8 @@ class DomainLogins:
                 if error.code in _REFUSED:
                     account.refused_by = reach.workstation
                 raise
-            account.let_in = True
+            # A key may have let it in, which says nothing of the password that the next one may ask for.
+            account.let_in = reach.key_file is None and not reach.agent
 
 
 def is_of_a_domain(user: str) -> bool:

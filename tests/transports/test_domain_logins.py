@@ -75,3 +75,13 @@ def test_who_is_not_asked_for_a_password_does_not_count(lab: Endpoints) -> None:
     assert enter(reach(strange, user=user, certificate="sha256:" + "0" * 64), logins) == "certificate_changed"
     assert enter(reach(one, user=user, password=SecretStr("wrong")), logins) == "password_refused"
     assert enter(reach(strange, user=user, password=SecretStr("wrong")), logins) == "password_refused_before"
+
+
+@pytest.mark.parametrize("key", [{"key_file": "/keys/iea"}, {"agent": True}])
+def test_who_is_let_in_by_a_key_says_nothing_of_the_password(lab: Endpoints, key: dict[str, object]) -> None:
+    three, logins = [lab.add(tls=True) for _ in range(3)], DomainLogins()
+    wrong = {"user": rf"NANCY\{USER}", "password": SecretStr("wrong")}
+    with logins.turn(reach(three[0], **wrong, **key)):
+        pass  # let in over SSH
+    assert entered(three, logins, **wrong) == ["password_refused", *["password_refused_before"] * 2]
+    assert attempts(three) == 1
