@@ -37,6 +37,8 @@ from iea_fleet.transports.winrm_wire import Http, Reply
 
 _PLAIN: Final = "application/soap+xml;charset=UTF-8"
 _BOUNDARY: Final = "Encrypted Boundary"
+"""Always the same ([MS-WSMV] 2.2.9.1)."""
+
 _LEGS: Final = 3
 """How many tokens a login may take: NTLM has two, Kerberos one or two."""
 
@@ -186,9 +188,9 @@ class Messages:
 
     def _unsealed(self, reply: Reply) -> bytes:
         assert self._sealing is not None
-        boundary = re.search(r'boundary="?([^";]+)', reply.headers["content-type"])
         try:
-            content: bytes = self._sealing.unwrap_message(reply.body, boundary[1] if boundary else _BOUNDARY)
+            # pypsrp takes the boundary for an expression: never the one that somebody on the way may have written.
+            content: bytes = self._sealing.unwrap_message(reply.body, _BOUNDARY)
         except WIRE_ERRORS as error:
             raise told(NONSENSE, self._reach.workstation) from error
         return content

@@ -317,3 +317,21 @@ def test_who_refuses_before_the_password_is_no_reason_to_spare_the_others(lab: E
     wire = Wire(socket.create_connection((good.address, good.port), 5))
     with sessions.open_session(good, wire, read_only=True, logins=logins) as session:
         assert session.carry_out([Stat("C:/nowhere")]) == [Absent()]
+
+
+@pytest.mark.parametrize("boundary", ["(x+)+y", "(", "Encrypted Boundary"])
+def test_somebody_on_the_way_makes_up_a_sealed_answer(boundary: str) -> None:
+    """The boundary is always the same ([MS-WSMV] 2.2.9.1): no expression of theirs is looked for in their answer."""
+    kind = f'Content-Type: multipart/encrypted;boundary="{boundary}"'
+    body = f"--{boundary}\r\nLength=1\r\n--{boundary}\r\n--" + "x" * 60
+    said = [http("401 No", f"WWW-Authenticate: Negotiate {challenge(2, b'')}"), http("200 OK", kind, body=body)]
+
+    def behave(sock: socket.socket) -> None:
+        for each in said:
+            sock.recv(65536)
+            sock.sendall(each)
+        silent(sock)
+
+    begun = time.monotonic()
+    assert away(behave)[0].code == "protocol_error"
+    assert time.monotonic() - begun < 5
