@@ -42,6 +42,9 @@ _BY_WORDS: Final[Mapping[str, re.Pattern[str]]] = {
 _BLANKS: Final = re.compile(r"\s|_x000D__x000A_|</?S\b[^<>]*>")
 """Among them line breaks and lines in CLIXML, which PowerShell writes to where it knows of no console."""
 
+_MOST_WORDS: Final = 1024 * 1024
+"""How many bytes of each stream are looked through for words."""
+
 _MEANINGS: Final = {
     "agent_torn": (
         "what was sent to PowerShell on {name} did not arrive whole",
@@ -182,6 +185,6 @@ def _why_no_answer(ended: Ended) -> str:
         return _BY_EXIT_CODE[ended.exit_code]
     if ended.exit_code in _CRASHES:
         return "agent_crashed"
-    words = _BLANKS.sub("", (ended.stderr + ended.stdout).decode("ascii", "replace"))
+    words = _BLANKS.sub("", (ended.stderr[:_MOST_WORDS] + ended.stdout[:_MOST_WORDS]).decode("ascii", "replace"))
     found = next((code for code, pattern in _BY_WORDS.items() if pattern.search(words)), None)
     return found or ("agent_silent" if ended.exit_code == 0 else "agent_failed")
