@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= 2
+CHAOS = tests/chaos tests/rollback tests/leases tests/plans/test_applying_plans.py tests/rollouts \
+	$(addprefix tests/cli/test_,accounts_pushed.py dropped_connections.py story.py)
 
 .PHONY: help demo test chaos check powershell-profile schemas bench clean packages
 
@@ -32,7 +34,7 @@ test: $(VENV)/.development packages  ## The whole suite.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 chaos: $(VENV)/.development  ## Kill controllers and workstations at every request, and 200 times at random.
-	CHAOS_KILLS=$${CHAOS_KILLS:-200} CHAOS_SEED=$${CHAOS_SEED:-20260301} $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/chaos tests/rollback tests/leases tests/cli/test_accounts_pushed.py --durations=0 --durations-min=5 $(ARGS)
+	CHAOS_KILLS=$${CHAOS_KILLS:-200} CHAOS_SEED=$${CHAOS_SEED:-20260301} $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(CHAOS) --durations=0 --durations-min=5 $(ARGS)
 
 check: $(VENV)/.development  ## Style, types, contracts, schemas and docs.
 	$(BIN)/ruff check .

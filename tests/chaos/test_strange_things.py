@@ -13,8 +13,10 @@ from command_line import CommandLine, Ran
 from fleets import all_at_once
 from lab_files import Seen, inventory, settings
 from labs import running_lab
+from offices import TURNS, in_turn
 
 import iea_fleet
+from iea_fleet.lab.kinds import Kind
 
 NOBODY = 65534
 
@@ -88,6 +90,8 @@ CASES = {
     "run-link": Case(a_link_as_run_file, "failed", "run_file_strange", "not a file of iea-fleet, or damaged"),
 }
 NAMES = {case: f"nancy-{number:02}" for number, case in enumerate(CASES, 1)}
+ON_POSIX = {"other"}
+"""The lab's Windows workstations tell whose a folder is by its rights alone."""
 
 
 def tree(folder: Path) -> dict[str, bytes | str]:
@@ -108,28 +112,36 @@ class Strange:
     before: dict[str, dict[str, bytes | str]]
     after: dict[str, dict[str, bytes | str]]
     settings: tuple[dict[str, Seen], dict[str, Seen]]
+    well: set[str]
+    """Where nothing is in the way."""
 
 
-@pytest.fixture(scope="module")
-def strange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strange]:
+@pytest.fixture(scope="module", params=TURNS.values(), ids=TURNS)
+def strange(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strange]:
     if os.geteuid() != 0:
         pytest.fail("giving a folder to somebody else needs root: run these tests as root, as the CI does")
     cli = CommandLine(tmp_path_factory.mktemp("strange"))
-    with running_lab(cli.home, workstations=len(CASES) + 1, offices=1) as lab:
+    workstations = len(CASES) + 1
+    kinds = in_turn(request.param, workstations)
+    with running_lab(cli.home, workstations, offices=1, kinds=kinds) as lab:
         tidy = inventory(lab, "tidy", ("timeout: 10", "timeout: 20"))
         folders = {name: lab.directory / "workstations" / name for name in lab.names}
-        for case, name in NAMES.items():
-            CASES[case].put(folders[name])
+        there = {case: name for case, name in NAMES.items() if case not in ON_POSIX or "ssh" in kinds}
+        for case, name in there.items():
+            CASES[case].put(lab.file(name, "/iea-fleet").parent)
         before, seen = {name: tree(folder) for name, folder in folders.items()}, settings(lab)
         drift = cli.run("drift", tidy, "--format", "json")
         apply = cli.run("apply", tidy, all_at_once(lab), "--yes", "--format", "json")
         after = {name: tree(folder) for name, folder in folders.items()}
-        yield Strange(drift, apply, before, after, (seen, settings(lab)))
+        yield Strange(drift, apply, before, after, (seen, settings(lab)), {*lab.names} - {*there.values()})
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_said_and_nothing_is_written(strange: Strange, case: str) -> None:
     name, expected = NAMES[case], CASES[case]
+    if name in strange.well:
+        assert (case in ON_POSIX, strange.apply.statuses[name]) == (True, "changed")
+        return
     for ran in (strange.drift, strange.apply) if expected.seen else (strange.apply,):
         cell = ran.cell(name)
         assert (cell["status"], cell["reason_code"]) == (expected.status, expected.code), cell["reason"]
@@ -139,25 +151,28 @@ def test_it_is_said_and_nothing_is_written(strange: Strange, case: str) -> None:
     assert strange.settings[0][name] == strange.settings[1][name]
 
 
-def test_a_private_folder_below_a_link_is_not_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [kinds[0] for kinds in TURNS.values()])
+def test_a_private_folder_below_a_link_is_not_used(tmp_path: Path, kind: Kind) -> None:
     """The link may lead elsewhere tomorrow, and with it run.json and the backups."""
     cli = CommandLine(tmp_path)
-    with running_lab(tmp_path, workstations=1, offices=1) as lab:
+    with running_lab(tmp_path, workstations=1, offices=1, kinds=[kind]) as lab:
         (name,) = lab.names
-        shipped = Path(iea_fleet.__file__).parent / "layouts" / "lab.yml"
+        layout, private = lab.layout(name).name, lab.path(name, "/iea-fleet")
+        kept = private.removesuffix("iea-fleet") + "var/kept"
+        shipped = Path(iea_fleet.__file__).parent / "layouts" / f"{layout}.yml"
         text = shipped.read_text(encoding="utf-8")
-        assert "private: /iea-fleet " in text
-        below = text.replace("private: /iea-fleet ", "private: /var/kept/iea-fleet ")
+        assert f"private: {private} " in text
+        below = text.replace(f"private: {private} ", f"private: {kept}/iea-fleet ")
         (lab.directory / "below.yml").write_text(below, encoding="utf-8")
-        file = inventory(lab, "below-a-link", ("layout: lab", "layout: below.yml"))
-        folder = lab.directory / "workstations" / name
+        file = inventory(lab, "below-a-link", (f"layout: {layout}", "layout: below.yml"))
+        folder = lab.file(name, "/iea-fleet").parent
         (folder / "var").mkdir()
         (folder / "elsewhere").mkdir()
         (folder / "var" / "kept").symlink_to("../elsewhere")
         before = tree(folder)
         cell = cli.run("apply", file, "--yes", "--format", "json").cell(name)
         assert (cell["status"], cell["reason_code"]) == ("failed", "private_folder_not_ours")
-        assert "/var/kept, where the private folder is kept, is a link" in cell["reason"]
+        assert f"{kept}, where the private folder is kept, is a link" in cell["reason"]
         assert tree(folder) == before
         (folder / "var" / "kept").unlink()
         (folder / "elsewhere").rename(folder / "var" / "kept")
@@ -165,6 +180,6 @@ def test_a_private_folder_below_a_link_is_not_used(tmp_path: Path) -> None:
 
 
 def test_the_one_without_anything_in_the_way_is_written(strange: Strange) -> None:
-    (other,) = strange.apply.statuses.keys() - NAMES.values()
-    assert strange.apply.statuses[other] == "changed"
+    assert strange.well
+    assert {strange.apply.statuses[name] for name in strange.well} == {"changed"}
     assert strange.apply.exit_code == 1

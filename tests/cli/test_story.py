@@ -13,6 +13,7 @@ import pytest
 from command_line import CommandLine, Ran
 from lab_files import Seen, left_behind, put_right, settings
 from labs import running_lab
+from offices import TURNS, Kinds, in_turn
 
 from iea_fleet import lab as lab_room
 
@@ -29,10 +30,15 @@ class Story:
     left: list[str] = field(default_factory=list)
 
 
+@pytest.fixture(scope="module", params=TURNS.values(), ids=TURNS)
+def kinds(request: pytest.FixtureRequest) -> Kinds:
+    return tuple(request.param)
+
+
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory: pytest.TempPathFactory, kinds: Kinds) -> Iterator[Story]:
     told, cli = Story(), CommandLine(tmp_path_factory.mktemp("story"))
-    with running_lab(cli.home) as lab:
+    with running_lab(cli.home, kinds=in_turn(kinds, 6)) as lab:
 
         def tell(step: str, command: str, *more: str) -> None:
             told.ran[step] = cli.run(command, lab.inventory, *more)

@@ -15,6 +15,7 @@ from command_line import CommandLine, Ran
 from drawn_plans import document
 from lab_files import inventory, put_right, settings
 from labs import RunningLab
+from offices import on_each_kind
 
 from iea_fleet.reports import plan_as_json
 
@@ -42,6 +43,7 @@ def apply(cli: CommandLine, office: RunningLab, plan: Path, *more: str | Path, f
     return cli.run("apply", file or office.inventory, "--plan", plan, "--yes", "--format", "json", *more)
 
 
+@on_each_kind
 def test_one_that_was_edited_since_is_stale_and_the_others_are_applied(
     cli: CommandLine, office: RunningLab, plan: Path
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_stale_canary_is_no_canary_and_a_failure_after_it_stops_the_rollout(
     assert "the budget is spent: 1 failed and 1 stale of 6 selected; max_failed 5% = 0" in ran.err
 
 
+@on_each_kind
 def test_a_plan_does_its_work_once_and_says_so(cli: CommandLine, office: RunningLab, plan: Path) -> None:
     assert apply(cli, office, plan).exit_code == 0
     after = settings(office)
@@ -142,6 +145,7 @@ def test_limit_narrows_and_nothing_outside_the_plan_is_written(cli: CommandLine,
         assert settings(office)[name] == before[name]
 
 
+@on_each_kind
 def test_one_that_was_not_reached_then_is_not_written_to_now(cli: CommandLine, office: RunningLab) -> None:
     office.break_("epinal-01", "offline")
     file = cli.home / "p.json"

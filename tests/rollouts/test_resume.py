@@ -9,6 +9,7 @@ from pathlib import Path
 from command_line import CommandLine, Ran
 from lab_files import playbook, put_right, settings
 from labs import RunningLab
+from offices import on_each_kind
 
 PUSH = ("--yes", "--format", "json")
 JSON = ("--format", "json")
@@ -29,6 +30,7 @@ def stopped_by_its_budget(cli: CommandLine, office: RunningLab, *more: str | Pat
     return run_id(ran)
 
 
+@on_each_kind
 def test_what_was_left_is_done_by_a_new_run_that_names_the_first(cli: CommandLine, office: RunningLab) -> None:
     before = settings(office)
     first = stopped_by_its_budget(cli, office)
@@ -240,6 +242,7 @@ def test_only_those_last_known_to_be_so(cli: CommandLine, office: RunningLab) ->
     assert (empty.exit_code, empty.document["workstations"]) == (0, [])
 
 
+@on_each_kind
 def test_who_is_switched_off_is_waited_for_and_has_one_outcome(cli: CommandLine, office: RunningLab) -> None:
     late, never = office.names[3], office.names[4]
     office.break_(late, "offline")

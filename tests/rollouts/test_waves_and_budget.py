@@ -10,6 +10,7 @@ import pytest
 from command_line import CommandLine, Ran
 from lab_files import playbook, put_right, settings
 from labs import RunningLab
+from offices import on_each_kind
 
 PUSH = ("--yes", "--format", "json")
 
@@ -85,6 +86,7 @@ def test_the_budget_is_asked_before_each_workstation_of_a_wave(cli: CommandLine,
     ]
 
 
+@on_each_kind
 def test_what_is_in_hand_when_the_budget_is_spent_is_finished(cli: CommandLine, office: RunningLab) -> None:
     before = settings(office)
     for name in office.names:
@@ -100,6 +102,7 @@ def test_what_is_in_hand_when_the_budget_is_spent_is_finished(cli: CommandLine, 
     assert set(ran.statuses.values()) == {"failed", "changed", "skipped"}
 
 
+@on_each_kind
 def test_an_offline_or_waiting_canary_is_replaced_by_the_next_that_answers(
     cli: CommandLine, office: RunningLab
 ) -> None:
