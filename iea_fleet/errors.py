@@ -8,6 +8,7 @@ IeaFleetError                 one sentence, one hint, one stable code
 │   ├── OfflineError          no TCP connection: no name, no route, no answer, refused
 │   ├── NotLetInError         connected, and then refused: host key, authentication
 │   └── BrokenError           connected, and then silent, lost, or speaking nonsense
+│       └── NotBegunError     connected, and nothing of what was asked was begun there
 ├── SecretError               a secret reference that cannot be resolved
 ├── HistoryError              the history of runs cannot be read or written
 ├── TrustError                the store of host keys cannot be read or written
@@ -100,6 +101,10 @@ class BrokenError(TransportError):
     """Connected, and then silent, lost, or speaking nonsense."""
 
     code = "connection_lost"
+
+
+class NotBegunError(BrokenError):
+    """Connected, and what was asked for was not begun: nothing was changed by it."""
 
 
 class SecretError(IeaFleetError):

@@ -18,7 +18,7 @@ from iea_fleet.engine.outcome import Outcome
 from iea_fleet.engine.render import Rendered, render
 from iea_fleet.engine.settle import Record, Settled, put_run_file_back, settle
 from iea_fleet.engine.transaction import LOST, Transaction
-from iea_fleet.errors import BrokenError, SecretError, SettingsFormatError
+from iea_fleet.errors import BrokenError, NotBegunError, SecretError, SettingsFormatError
 from iea_fleet.model.matrix import Cell, Row, Status
 from iea_fleet.model.plan import TargetPlan
 from iea_fleet.model.playbook import Playbook
@@ -56,6 +56,8 @@ class Push:
     reviewed: TargetPlan | None = None
     asked: verify.Asked = field(default_factory=dict)
     _reached: tuple[str, str] = field(default=_NOTHING_WRITTEN, init=False)
+    _taken: bool = field(default=False, init=False)
+    """Whether anything was written by this run, ``run.json`` first of all."""
 
     def carry_out(self) -> Outcome:
         """Do it, and say what came of it. TransportError when the connection is of no more use."""
@@ -63,6 +65,8 @@ class Push:
             return self._carried_out()
         except BrokenError as error:
             how_far, hint = self._reached
+            if isinstance(error, NotBegunError):
+                how_far, hint = (how_far, "") if self._taken else _NOTHING_WRITTEN
             raise BrokenError(f"{error.sentence}, {how_far}", hint or error.hint, code=error.code) from error
 
     def _carried_out(self) -> Outcome:
@@ -214,6 +218,7 @@ class Push:
             return self._without_writing(
                 plan, before, said.of_all(plan, trouble.status, trouble.reason, trouble.reason_code)
             )
+        self._taken = True
         leftovers.remove(self.session, leftovers.found(self.target, before.answers))
         answers = transaction.write()
         if transaction.lost:

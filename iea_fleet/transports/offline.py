@@ -22,7 +22,7 @@ _NO_ROUTE: Final = frozenset(
     }
 )
 _SENTENCES: Final = {
-    "refused": ("{where} refuses the connection", "look whether the SSH server runs there"),
+    "refused": ("{where} refuses the connection", "look whether its SSH server, or WinRM, runs there"),
     "no_route": ("there is no way to {where}{said}", "look at the network of the office and the VPN"),
     "name_unknown": ("the name {where} is not known{said}", "correct its address in the inventory, or the DNS"),
     "no_answer": ("{where} does not answer", "look whether it is switched on"),

@@ -27,7 +27,7 @@ class Expected:
 
 RIGHT = Expected("in_sync", "", "")
 WRITTEN = Expected("changed", "changed", "written")
-OFFLINE = Expected("offline", "refused", "refuses the connection; look whether the SSH server runs there")
+OFFLINE = Expected("offline", "refused", "refuses the connection; look whether its SSH server, or WinRM, runs there")
 SILENT = Expected("failed", "no_banner", "")
 LOST = Expected("failed", "connection_lost", "was lost")
 NO_ANSWER = Expected("failed", "went_silent", "answered and then went silent")

@@ -76,6 +76,14 @@ def test_a_fault_has_its_code_and_a_sentence(faults: Faults, fault: str, kind: K
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fault", [fault for fault, (code, _) in CASES.items() if code not in ("changed", "file_busy")])
+def test_what_was_not_begun_says_so_and_how_to_go_on(faults: Faults, fault: str, kind: Kind) -> None:
+    reason = faults.apply.cell(FAULTY[fault, kind])["reason"]
+    assert ", before this run wrote anything there; " in reason
+    assert "settles" not in reason
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fault", CASES)
 def test_a_file_is_written_whole_or_left_alone(faults: Faults, fault: str, kind: Kind) -> None:
     name = FAULTY[fault, kind]

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from iea_fleet.errors import BrokenError
+from iea_fleet.errors import BrokenError, NotBegunError
 from iea_fleet.model.request import Answer, Failed, OpenUrl, Request, RunAction, Writing
 from iea_fleet.transports.base import Ended, refuse_changes
 from iea_fleet.transports.url import trusted_roots
@@ -96,6 +96,9 @@ _MEANINGS: Final = {
     ),
 }
 
+_NOT_BEGUN: Final = frozenset(_BY_WORDS)
+"""What keeps the script from beginning."""
+
 AGENT_FAULTS: Final = frozenset(_MEANINGS) - {"protocol_error"}
 """The codes of what goes wrong with PowerShell or the agent alone: the session can be of use after it."""
 
@@ -120,15 +123,18 @@ class Agent:
 
         TransportError is one of ``run``; or BrokenError with one of the codes ``agent_torn``, ``constrained_language``,
         ``execution_policy``, ``antivirus_blocked``, ``powershell_missing``, ``powershell_blocked``, ``agent_crashed``,
-        ``agent_failed``, ``agent_silent``, ``answer_torn``, ``agent_answers_nonsense``, ``protocol_error``. None of
-        them shows what was printed, which may hold secrets.
+        ``agent_failed``, ``agent_silent``, ``answer_torn``, ``agent_answers_nonsense``, ``protocol_error``; the first
+        six are a NotBegunError. None of them shows what was printed, which may hold secrets.
         """
         if read_only:
             refuse_changes(batch)
         return self.ask(batch, read_only=read_only)
 
-    def ask(self, batch: Sequence[Request], *, read_only: bool) -> list[Answer]:
-        """The same without a look at the batch: with ``read_only`` the agent itself refuses to write."""
+    def ask(self, batch: Sequence[Request], *, read_only: bool, patient: bool = False) -> list[Answer]:
+        """The same without a look at the batch: with ``read_only`` the agent itself refuses to write.
+
+        ``patient``: it may take as long as a batch that writes.
+        """
         lines = [self._line(request) for request in batch]
         asked = [request for request, each in zip(batch, lines, strict=True) if isinstance(each, bytes)]
         if not asked:
@@ -136,7 +142,7 @@ class Agent:
         identity = secrets.token_hex(8)
         sent = b"".join([head(identity, read_only=read_only), *(each for each in lines if isinstance(each, bytes))])
         self.round_trips += 1
-        ended = self._run(frames.command_line(), frames.standard_input(sent), self._seconds(asked))
+        ended = self._run(frames.command_line(), frames.standard_input(sent), self._seconds(asked, patient))
         got = iter(self._understood(asked, identity, ended))
         return [each if isinstance(each, Failed) else next(got) for each in lines]
 
@@ -151,9 +157,10 @@ class Agent:
         roots = trusted_roots(request.ca_file) if isinstance(request, OpenUrl) and request.ca_file else ()
         return roots if isinstance(roots, Failed) else line(request, self._private_folder, roots)
 
-    def _seconds(self, batch: Sequence[Request]) -> float:
+    def _seconds(self, batch: Sequence[Request], patient: bool) -> float:
         waits = sum(each.timeout for each in batch if isinstance(each, RunAction | OpenUrl))
-        return self._timeout + waits + (_MUTEX_SECONDS if any(isinstance(each, Writing) for each in batch) else 0)
+        patient = patient or any(isinstance(each, Writing) for each in batch)
+        return self._timeout + waits + (_MUTEX_SECONDS if patient else 0)
 
     def _understood(self, batch: Sequence[Request], identity: str, ended: Ended) -> list[Answer]:
         try:
@@ -177,7 +184,8 @@ class Agent:
         sentence, hint = _MEANINGS[code]
         code_there = f"0x{ended.exit_code:08X}" if ended.exit_code >= _CRASHES.start else ended.exit_code
         said = f"exit code {code_there}, {len(ended.stdout)} bytes of output, {len(ended.stderr)} of errors"
-        return BrokenError(sentence.format(name=self._name, ended=said), hint, code=code)
+        kind = NotBegunError if code in _NOT_BEGUN else BrokenError
+        return kind(sentence.format(name=self._name, ended=said), hint, code=code)
 
 
 def _why_no_answer(ended: Ended) -> str:
