@@ -38,11 +38,14 @@ CERTIFICATES: Final[Mapping[int, tuple[str, str]]] = {
 _PLAIN: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"})
 
 
-def silent(name: str, *, deadline: bool) -> BrokenError:
-    """The error for a workstation that stopped answering, or whose time is over."""
+def silent(name: str, *, deadline: bool, heard: bool = True) -> BrokenError:
+    """The error for a workstation that stopped answering, or whose time is over; ``heard``: it had said something."""
     if deadline:
         hint = "raise deadline in its connection if it is only slow"
         return BrokenError(f"the time for {name} is over", hint, code="deadline_passed")
+    if not heard:
+        hint = "WinRM hangs there, or another program listens on that port; raise timeout if it is only slow"
+        return BrokenError(f"{name} accepts the connection and then says nothing", hint, code="went_silent")
     hint = "raise timeout in its connection if it is only slow"
     return BrokenError(f"{name} answered and then went silent", hint, code="went_silent")
 

@@ -136,7 +136,8 @@ class Http:
 
     def _why(self, error: BaseException) -> TransportError:
         if isinstance(error, TimeoutError):
-            return silent(self._reach.workstation, deadline=time.monotonic() >= self._deadline)
+            heard = self._answered or bool(self.certificate)
+            return silent(self._reach.workstation, deadline=time.monotonic() >= self._deadline, heard=heard)
         if isinstance(error, http.client.BadStatusLine) and "HTTP/".startswith(str(error)[:5].strip()):
             error = EOFError()  # the first half of an answer
         return in_our_words(error, self._reach.workstation, self._reach.user)

@@ -191,6 +191,13 @@ def test_proxies_and_netrc_of_the_environment_mean_nothing(
     assert opened(lab.add(tls=False)).carry_out([Stat("C:/nowhere")]) == [Absent()]
 
 
+@pytest.mark.parametrize("tls", [True, False])
+def test_who_never_said_a_word_has_not_answered(lab: Endpoints, tls: bool) -> None:
+    one = lab.add(tls=tls)
+    lab.spoil(one, "hang")
+    assert "accepts the connection and then says nothing" in refused(reach(one, timeout=1)).sentence
+
+
 @pytest.mark.parametrize(
     ("fault", "code"),
     [("quota-shells", "too_many_shells"), ("password-changed", "password_refused"), ("hang", "went_silent")],
