@@ -6,8 +6,10 @@ is called as a file of ours that was not renamed yet, so that the next push remo
 
 from __future__ import annotations
 
+import math
 import posixpath
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -54,6 +56,9 @@ _LITTLE_ROOM: Final = 100 * 1024 * 1024
 _CLOCK_TOLERANCE: Final = 60
 """Seconds. Over SFTP the time of a file is told in whole ones (draft-ietf-secsh-filexfer-02 §5)."""
 
+_SLOW_START: Final = 5
+"""Seconds that PowerShell may take to start until it is told: each batch that writes waits for one start."""
+
 _NOT_FILES: Final = ("private", "lock_file")
 
 
@@ -70,6 +75,7 @@ class Inside:
     _scratch: Answer = field(default=NotTried(), init=False)
     _private_there: Answer = field(default=NotTried(), init=False)
     _ahead: float | None = field(default=None, init=False)
+    _slack: float = field(default=0.0, init=False)
 
     def look(self, steps: Sequence[str]) -> None:
         """Take these steps; a lost connection alone keeps one from being taken."""
@@ -85,12 +91,18 @@ class Inside:
             self.hands_off = self.hands_off or "PowerShell, which writes there, does not do its work"
 
     def _powershell(self) -> Seen:
-        """What the agent says of itself, for the price of one start of PowerShell."""
+        """What the agent says of itself, for the price of one start of PowerShell; as patient as what writes."""
         agent: Agent = self.session.agent  # type: ignore[attr-defined] # both sessions that speak to Windows have one
-        agent.carry_out((Stat(posixpath.dirname(self.target.files["private"])),), read_only=True)
+        began = time.monotonic()
+        agent.ask((Stat(posixpath.dirname(self.target.files["private"])),), read_only=True, patient=True)
+        took = time.monotonic() - began
         about = agent.about
         assert about is not None
-        return f"PowerShell {about.powershell}, {about.language}, on Windows {about.windows}"
+        seen = f"PowerShell {about.powershell}, {about.language}, on Windows {about.windows}, started in {took:.1f} s"
+        if took <= _SLOW_START:
+            return seen
+        remedy = "look what slows its start there (an antivirus, a profile); raise timeout in its connection if it grows"
+        return Step("powershell", Finding.WARN, seen, remedy, "slow_powershell")
 
     @property
     def _files(self) -> tuple[str, ...]:
@@ -154,13 +166,15 @@ class Inside:
                 RemoveFile(path, digest(_CONTENT)),
             )
         )
-        middle = (begun + clock.now().timestamp()) / 2
+        ended = clock.now().timestamp()
         if not isinstance(made, Done):
             self._private_there = NotTried()  # nothing to compare it with
             # Of the two names in play a person knows the folder.
             return _told("writing", Finding.BAD, _why(made).replace(path, posixpath.dirname(path)), _code(made))
         if isinstance(self._scratch, FileStat):
-            self._ahead = self._scratch.modified - middle
+            # It was made at some moment of the exchange, which a start of PowerShell makes long.
+            self._ahead = self._scratch.modified - (begun + ended) / 2
+            self._slack = (ended - begun) / 2 + 1  # of a second that SFTP cuts off
         if isinstance(removed, Failed):
             remedy = f"let the user of the connection remove files there, and remove {path}"
             return Step("writing", Finding.BAD, f"a file was made, and {removed.reason}", remedy, removed.reason_code)
@@ -208,8 +222,10 @@ class Inside:
         if self._ahead is None:
             return Step("clock", Finding.NOT_TRIED, "it is told by the file that writing makes")
         apart = abs(self._ahead)
-        if apart <= _CLOCK_TOLERANCE:
-            return f"{round(apart)} s from ours"
+        if apart <= self._slack:
+            return f"like ours, to within {math.ceil(apart + self._slack)} s"
+        if apart <= self._slack + _CLOCK_TOLERANCE:
+            return f"{round(apart)} s from ours, give or take {math.ceil(self._slack)} s"
         which = "ahead of" if self._ahead > 0 else "behind"
         remedy = "one of the two clocks is wrong: look at the time service, and at the time zone"
         return Step("clock", Finding.WARN, f"{_long(apart)} {which} ours", remedy, "clock_differs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,6 +121,19 @@ def test_a_fault_of_winrm_is_named(kinds: RunningLab, cli: CommandLine, fault: s
     assert worst(ran, OVER_HTTPS) == (step, "bad", code)
     after = (WAY_IN[OVER_HTTPS] + INSIDE)[(WAY_IN[OVER_HTTPS] + INSIDE).index(step) + 1 :]
     assert {steps(ran, OVER_HTTPS)[one]["finding"] for one in after} == {"not_tried"}
+
+
+def test_a_slow_start_of_powershell_is_told_and_is_no_fault(kinds: RunningLab, cli: CommandLine) -> None:
+    kinds.break_(OVER_SSH, "slow-powershell=6500")
+    hurried = inventory(kinds, "hurried", ("timeout: 10", "timeout: 3"))
+    ran = cli.run("doctor", hurried, "--format", "json", "--limit", OVER_SSH)
+    found = steps(ran, OVER_SSH)
+    assert (ran.exit_code, worst(ran, OVER_SSH)) == (0, ("powershell", "warn", "slow_powershell"))
+    assert re.search(r"started in (6\.[5-9]|[7-9]\.\d|1\d\.\d) s$", found["powershell"]["seen"])
+    assert "raise timeout" in found["powershell"]["remedy"]
+    assert {found[one]["finding"] for one in INSIDE} == {"ok"}
+    assert found["clock"]["seen"].startswith("like ours, to within ")
+    assert cli.run("apply", hurried, "--yes", "--limit", OVER_SSH).exit_code == 0
 
 
 def test_over_ssh_files_are_looked_at_although_powershell_does_not_work(kinds: RunningLab, cli: CommandLine) -> None:

@@ -110,6 +110,14 @@ def test_a_batch_may_take_as_long_as_what_is_in_it(batch: list[Request], seconds
     assert run.given[0][2] == seconds
 
 
+def test_a_patient_question_may_take_as_long_as_a_batch_that_writes() -> None:
+    run = ending(90)
+    for batch, patient in (([Stat("C:/a")], True), ([MakeFolder("C:/a")], False)):
+        with pytest.raises(BrokenError):
+            agent(run).ask(batch, read_only=False, patient=patient)
+    assert [seconds for _, _, seconds in run.given] == [30, 30]
+
+
 def test_what_cannot_be_asked_is_answered_here_and_the_rest_is_asked(tmp_path: Path) -> None:
     nothing = tmp_path / "ca.pem"
     nothing.write_text("no certificate")
