@@ -487,10 +487,10 @@ function Close-File($item) {
     }
     $rests = @()
     if ($item.written) {
-        $rests = @($item.beside)
-        # Where the file has no name of its own, what was set aside is all there is of it.
-        if ([System.IO.File]::Exists($item.file)) {
-            $rests = @($item.beside, $item.set)
+        $rests = @($item.beside, $item.set)
+        # Where the file has no name of its own, the two are all there is of it, and tell who comes next what happened.
+        if ([System.IO.File]::Exists($item.set) -and -not [System.IO.File]::Exists($item.file)) {
+            $rests = @()
         }
     }
     foreach ($rest in $rests) {
