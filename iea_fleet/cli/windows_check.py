@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from iea_fleet.cli.options import DebugOption, InventoryArgument, LimitOption, StateOption, options
+from iea_fleet.cli.options import DebugOption, LimitOption, StateOption, options
 
 if TYPE_CHECKING:
     from iea_fleet.engine.options import Options
@@ -27,7 +27,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command(name="windows-check")
 def windows_check(
-    inventory: InventoryArgument,
+    inventory: Annotated[
+        Path | None, typer.Argument(metavar="INVENTORY", help="The inventory file; none with --replay.")
+    ] = None,
     limit: LimitOption = None,
     form: Annotated[CheckFormat, typer.Option("--format", help="text for people, json for programs.")] = (
         CheckFormat.TEXT
@@ -61,6 +63,8 @@ def windows_check(
         raise UsageError("a recorded check is shown by itself", "leave --limit and --record out")
     if replay is not None:
         checks, interrupted = [replayed(read(replay))], False
+    elif inventory is None:
+        raise UsageError("no inventory is given", "name it, or a recorded check with --replay FILE")
     else:
         checks, interrupted = _tried(
             options(inventory, None, limit, state_dir, 1, debug), record, keep_names=keep_names
@@ -78,20 +82,22 @@ def _tried(given: Options, record: Path | None, *, keep_names: bool) -> tuple[li
     """The check of each selected workstation, one after the other, and whether the operator stopped it."""
     from iea_fleet.cli.output import complain
     from iea_fleet.cli.visit import operation
-    from iea_fleet.engine.windows_check import check, refuse_others
+    from iea_fleet.engine.windows_check import check, on_windows
     from iea_fleet.engine.windows_check.record import refuse_unwritable, write
     from iea_fleet.errors import UsageError
 
     checks: list[WindowsCheck] = []
     # As a command that records nothing in the history.
     with operation(given, "status") as opened:
-        refuse_others(opened.targets)
+        targets, others = on_windows(opened.targets)
+        if others:
+            complain(f"passed over, because it is no Windows workstation that is connected to: {', '.join(others)}")
         if record is not None:
-            if len(opened.targets) != 1:
+            if len(targets) != 1:
                 raise UsageError("one workstation is recorded at a time", "name it with --limit")
             refuse_unwritable(record)
-        reaches = opened.reaches(opened.targets)
-        for target in opened.targets:
+        reaches = opened.reaches(targets)
+        for target in targets:
             if opened.stopped:
                 break
             complain(f"{target.name}: checking, which may take a minute")

@@ -14,7 +14,7 @@ from command_line import LONGEST, CommandLine
 from lab_files import inventory, seen
 from labs import RunningLab, running_lab
 
-from iea_fleet.engine.windows_check.steps import ALWAYS_UNPROVEN, STEPS
+from iea_fleet.engine.windows_check.steps import ALWAYS_UNPROVEN, ON_THE_SCRATCH_FILE, STEPS
 from iea_fleet.reports.windows_check_as_json import windows_check_schema
 
 POSIX, SSH, WINRM = "nancy-01", "toul-01", "epinal-01"
@@ -137,8 +137,13 @@ def test_a_full_disk_shows_and_the_rest_is_tried_all_the_same(lab: RunningLab, c
     check = the_check(ran.document)
     came = {step["name"]: step["came"] for step in check["steps"] if step["verdict"] != "as_expected"}
     assert ran.exit_code == 1
-    assert came["room"] == "room"
+    assert came["room"] == "room, 0.0 MB"
     assert came["create"] == "failed: disk_full"
+    reasons = {step["name"]: step["reason"] for step in check["steps"]}
+    follow = {name for name, reason in reasons.items() if reason.startswith("follows from: a scratch file is made")}
+    assert follow == ON_THE_SCRATCH_FILE - {"sftp"}
+    assert "make room there" in reasons["room"]
+    assert "make room there" in reasons["create"]
     assert verdicts(check)["run_action"] == verdicts(check)["torn"] == verdicts(check)["tidy"] == "as_expected"
     assert STEPS["replace"].unproven in check["unproven"]
 
@@ -169,15 +174,25 @@ def test_an_operator_who_stops_leaves_no_scratch_file(lab: RunningLab, cli: Comm
 
 
 def test_only_windows_workstations_are_checked(lab: RunningLab, cli: CommandLine) -> None:
-    refused = cli.run("windows-check", lab.inventory)
+    refused = cli.run("windows-check", lab.inventory, "--limit", POSIX)
     assert refused.exit_code == 2
-    assert f"{POSIX} is no Windows workstation" in refused.err
+    assert f"no Windows workstation that is connected to (os: windows in its layout) among {POSIX}" in refused.err
+
+
+def test_others_are_passed_over_by_name(lab: RunningLab, cli: CommandLine, tmp_path: Path) -> None:
+    head = f"      {SSH}:\n        address: 127.0.0.1\n        layout: "
+    guided = inventory(lab, "guided", (f"{head}lab-windows\n", f"{head}none\n"))
+    ran = cli.run("windows-check", guided, "--format", "json", "--record", tmp_path / "record.json")
+    assert [check["workstation"] for check in ran.document["checks"]] == [WINRM]
+    assert ran.exit_code == 0
+    (said,) = [line for line in ran.err.splitlines() if line.startswith("passed over")]
+    assert said.endswith(f": {POSIX}, {SSH}")
 
 
 def test_both_at_once(lab: RunningLab, cli: CommandLine) -> None:
     ran = cli.run("windows-check", lab.inventory, "--limit", f"{SSH},{WINRM}", "--format", "json")
     assert [check["workstation"] for check in ran.document["checks"]] == [SSH, WINRM]
-    assert ran.exit_code == 0
+    assert (ran.exit_code, "passed over" in ran.err) == (0, False)
 
 
 @pytest.mark.parametrize("name", [SSH, WINRM])
@@ -204,7 +219,11 @@ def test_a_record_keeps_names_when_asked_to(lab: RunningLab, cli: CommandLine, t
     record = tmp_path / "record.json"
     cli.run("windows-check", lab.inventory, "--limit", SSH, "--record", record, "--keep-names")
     assert f'"workstation": "{SSH}"' in record.read_text(encoding="ascii")
-    assert f"{SSH}: {len(STEPS)} of" in cli.run("windows-check", lab.inventory, "--replay", record).text
+    # Whoever was sent the file has no inventory of ours.
+    assert f"{SSH}: {len(STEPS)} of" in cli.run("windows-check", "--replay", record).text
+    without = cli.run("windows-check")
+    assert without.exit_code == 2
+    assert "no inventory is given" in without.err
 
 
 def test_a_record_of_what_did_not_come_about_shows_that(lab: RunningLab, cli: CommandLine, tmp_path: Path) -> None:

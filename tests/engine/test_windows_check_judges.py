@@ -40,7 +40,7 @@ WRONG: list[Wrong] = [
     ("list_folder", "list_folder ImpactEmploi", said("names", names="other.txt\0")),
     ("stat", "stat connexion.properties", said("is", owner="", shared="no", **ABOUT_A_FILE)),
     ("absent", "stat clock-", SHARED),
-    ("room", "measure_room C:/", said("room", free="0")),
+    ("room", "measure_room C:/", said("room", free="1999999")),
     ("read_key", "read_key Windows NT", said("content", content=b"no line of ours\n")),
     ("read_key", "read_key Windows NT", said("content", content=b"")),
     ("run_action", "run_action findstr", said("ran", exit_code="0", stdout=b"trois\r\n", stderr=b"")),

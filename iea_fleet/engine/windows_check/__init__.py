@@ -19,7 +19,7 @@ from iea_fleet.engine import clock
 from iea_fleet.engine.lease import Leases, Standing
 from iea_fleet.engine.windows_check.expected import OtherCameError
 from iea_fleet.engine.windows_check.scratch import Subject
-from iea_fleet.engine.windows_check.steps import STEPS, unproven
+from iea_fleet.engine.windows_check.steps import ON_THE_SCRATCH_FILE, STEPS, unproven
 from iea_fleet.engine.windows_check.trials import Trials
 from iea_fleet.errors import IeaFleetError, OfflineError, TransportError, UsageError
 from iea_fleet.model.request import Answer, ReadFile
@@ -38,7 +38,7 @@ _READ = ("server_connection", "version_file", "state_file")
 
 _HELD_BY_INVENTORY = "held_by_inventory"
 
-_NO_WORDS = re.compile(r"<[^>]*>|#< CLIXML|_x000[0-9A-F]_|IEA1-[0-9]+")
+_NO_WORDS = re.compile(r"<[^<>]*>|#< CLIXML|_x000[0-9A-F]_|IEA1-[0-9]+")
 """What Windows PowerShell wraps its errors in where nobody is at a console ([MS-PSRP] 2.2.5.1), and our own marks."""
 
 _LONGEST_WORDS = 400
@@ -61,14 +61,20 @@ class Taken:
     conversations: list[Conversation] = field(default_factory=list)
 
 
-def refuse_others(targets: list[Target]) -> None:
-    """UsageError where one of them is no Windows workstation to which there is a way."""
-    for target in targets:
-        if target.guided or target.layout is None or target.layout.os != "windows":
-            raise UsageError(
-                f"{target.name} is no Windows workstation that is connected to (os: windows in its layout)",
-                "choose with --limit; iea-fleet doctor looks at any workstation",
-            )
+def on_windows(targets: list[Target]) -> tuple[list[Target], list[str]]:
+    """The Windows workstations to which there is a way, and the names of the others. UsageError where there is none."""
+    windows = [
+        target
+        for target in targets
+        if not target.guided and target.layout is not None and target.layout.os == "windows"
+    ]
+    others = [target.name for target in targets if target not in windows]
+    if not windows:
+        raise UsageError(
+            f"no Windows workstation that is connected to (os: windows in its layout) among {', '.join(others)}",
+            "choose with --limit; iea-fleet doctor looks at any workstation",
+        )
+    return windows, others
 
 
 def subject_of(target: Target) -> Subject:
@@ -136,7 +142,7 @@ def walk(
                 # What was begun is removed, also for an operator who stops.
                 wanted = alive and (not stopped() or (name == "tidy" and trials.about is not None))
                 step, still_alive = _take(name, trials if wanted else None)
-                steps.append(step)
+                steps.append(_explained(step, steps))
                 alive = alive and still_alive
                 if name == "start" and alive and wanted:
                     held(trials.one(ReadFile(subject.run_file)))
@@ -189,6 +195,16 @@ def _steps_of(subject: Subject) -> Iterator[str]:
     if not subject.addresses:
         left_out |= {"servers_by_agent", "servers_by_session"}
     return (name for name in STEPS if name not in left_out)
+
+
+def _explained(step: Step, before: list[Step]) -> Step:
+    """The step, with the earlier one named that it follows from: that the scratch file could not be made."""
+    create = next((one for one in before if one.name == "create"), None)
+    if step.verdict != _UNEXPECTED or step.name not in ON_THE_SCRATCH_FILE:
+        return step
+    if create is None or create.verdict != _UNEXPECTED or not create.came.startswith("failed: "):
+        return step
+    return replace(step, reason=f"follows from: {create.title}")
 
 
 def _take(name: str, trials: Trials | None) -> tuple[Step, bool]:

@@ -48,7 +48,12 @@ STEPS: Final[Mapping[str, Words]] = {
         "a missing file is told from one that may not be read",
         "that a missing file is told from an unreadable one",
     ),
-    "room": Words("the room left is measured", "room", "free bytes are told", "that a full disk is seen beforehand"),
+    "room": Words(
+        "the room left is measured",
+        "room, 2 MB or more",
+        "free bytes are told",
+        "that a full disk is seen beforehand",
+    ),
     "read_key": Words(
         "a registry key is read",
         "content",
@@ -159,6 +164,9 @@ STEPS: Final[Mapping[str, Words]] = {
     ),
 }
 """In the order in which they are taken."""
+
+ON_THE_SCRATCH_FILE: Final = frozenset({"replace", "moved", "still_private", "bytes", "large", "group", "race", "sftp"})
+"""The steps that cannot come out right where the scratch file could not be made."""
 
 ALWAYS_UNPROVEN: Final = (
     "other workstations: other versions, policies and antivirus programs; check one of each kind",

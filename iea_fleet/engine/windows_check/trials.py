@@ -63,6 +63,9 @@ VERSION_KEY: Final = "HKLM/SOFTWARE/Microsoft/Windows NT/CurrentVersion"
 FINDSTR: Final = "C:/Windows/System32/findstr.exe"
 """Every Windows has it: it finds lines of its standard input, and ends with 1 where there are none."""
 
+_ROOM_NEEDED: Final = 2_000_000
+"""Bytes: while the largest scratch file is replaced it is there twice, 600,000 bytes each."""
+
 _SYSTEM: Final = frozenset({"S-1-5-32-544", "S-1-5-18"})
 """The group Administrators and the system (Microsoft Learn, « Well-known SIDs »)."""
 
@@ -127,8 +130,10 @@ class Trials:
 
     def _room(self) -> Came:
         free = wanted(self.one(MeasureRoom(posixpath.dirname(self.subject.private))), Room).free
-        if free <= 0:
-            raise OtherCameError("room", "no byte is free: a quota, or a full disk")
+        if free < _ROOM_NEEDED:
+            raise OtherCameError(
+                f"room, {free / 1e6:.1f} MB", "make room there: a full disk, or a quota of the account"
+            )
         return "room", f"{free / 1e9:.1f} GB free"
 
     def _read_key(self) -> Came:
