@@ -54,7 +54,7 @@ def list_(
     from iea_fleet.reports.leases_as_text import leases_text
 
     given = options(context.obj, None, limit, state_dir, concurrency, debug)
-    with operation(given, "leases") as opened, progress() as listener:
+    with operation(given, "leases") as opened, progress(troubles=True) as listener:
         looked = leases.holdings(opened, listener)
     rows = looked.result.matrix.rows
     if form is Format.JSON:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from iea_fleet.cli.cleaned import clean
 from iea_fleet.cli.output import complain, complain_from_signal, console
 from iea_fleet.engine.outcome import Outcome
+from iea_fleet.model.matrix import Status
 from iea_fleet.reports.safe import printable
 
 if TYPE_CHECKING:
@@ -21,10 +22,15 @@ _SHOWN = 3
 """Names of workstations in hand that fit beside the bar."""
 
 
-class PlainLines:
-    """A line for each workstation that is done with."""
+def _stopping(way_on: str) -> str:
+    return _STOPPING + (f"; then go on with: {way_on}" if way_on else "")
 
-    def __init__(self) -> None:
+
+class PlainLines:
+    """A line for each workstation that is done with; ``troubles``: for each that is not well alone."""
+
+    def __init__(self, *, troubles: bool = False) -> None:
+        self._troubles = troubles
         self._done = set[str]()
         self._total = 0
 
@@ -39,13 +45,15 @@ class PlainLines:
         """Its status, and why."""
         row = outcome.row
         self._done.add(row.workstation)
+        if self._troubles and row.status is Status.IN_SYNC:
+            return
         reason = row.worst_cell.reason if row.worst_cell else ""
         place = f"[{len(self._done)}/{self._total}]"
         complain(f"{place} {row.workstation}: {row.status}" + (f": {reason}" if reason else ""))
 
-    def stopping(self) -> None:
+    def stopping(self, way_on: str) -> None:
         """What Ctrl-C does."""
-        complain_from_signal(_STOPPING)
+        complain_from_signal(_stopping(way_on))
 
     def told(self, sentence: str) -> None:
         """The sentence."""
@@ -83,9 +91,9 @@ class LiveBar:
             self._done.add(outcome.row.workstation)
             self._show()
 
-    def stopping(self) -> None:
+    def stopping(self, way_on: str) -> None:
         """What Ctrl-C does."""
-        complain_from_signal(_STOPPING)
+        complain_from_signal(_stopping(way_on))
 
     def told(self, sentence: str) -> None:
         """The sentence, above the bar."""
@@ -107,10 +115,10 @@ class LiveBar:
 
 
 @contextmanager
-def progress() -> Iterator[PlainLines | LiveBar]:
-    """A listener for this terminal, or for the log that stands in its place."""
+def progress(*, troubles: bool = False) -> Iterator[PlainLines | LiveBar]:
+    """A listener for this terminal, or for the log that stands in its place; ``troubles`` as for ``PlainLines``."""
     if not sys.stderr.isatty():
-        yield PlainLines()
+        yield PlainLines(troubles=troubles)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

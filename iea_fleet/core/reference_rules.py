@@ -10,6 +10,9 @@ from iea_fleet.model.inventory import ABSENT_ACCOUNT, Backend, EnvBackend, Keepa
 from iea_fleet.model.part import split_reference
 from iea_fleet.model.playbook import Playbook
 
+_KINDS = ("age", "env", "keepass", "keyring", "vault")
+"""The kinds that an inventory may declare, and what people call such a back-end."""
+
 _WITHOUT_FIELDS = ("age", "env", "keyring", "command")
 
 
@@ -39,7 +42,10 @@ def _check_reference(path: Steps, reference: str, inventory: Inventory, notes: N
     name, secret, field = split_reference(reference)
     backend = backends.get(name)
     if backend is None:
-        remedy = f"declared: {', '.join(backends) or 'none'}; one that runs a program goes into {_own(inventory)}"
+        lead = f"one that runs a program goes into {_own(inventory)}"
+        if name in _KINDS:
+            lead = f"declare `{name}` below `secrets:`"
+        remedy = f"declared: {', '.join(backends) or 'none'}; {lead}"
         notes.add(path, "names a secret back-end that is not declared", remedy, needs=(("secrets", name),))
     elif isinstance(backend, EnvBackend) and secret not in backend.names:
         wrong = f"names a variable that `{name}` does not list"

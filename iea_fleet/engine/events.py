@@ -22,8 +22,8 @@ class Listener(Protocol):
         """A workstation is done with, whatever came of it; its outcome is on disk."""
         ...
 
-    def stopping(self) -> None:
-        """The operator asked to stop: what is in hand is finished, no other is started."""
+    def stopping(self, way_on: str) -> None:
+        """The operator asked to stop: what is in hand is finished, no other is started; ``way_on`` does the rest."""
         ...
 
     def told(self, sentence: str) -> None:
@@ -43,7 +43,7 @@ class Silence:
     def finished(self, outcome: Outcome) -> None:
         """Nothing."""
 
-    def stopping(self) -> None:
+    def stopping(self, way_on: str) -> None:
         """Nothing."""
 
     def told(self, sentence: str) -> None:

@@ -101,7 +101,7 @@ class Inside:
         seen = f"PowerShell {about.powershell}, {about.language}, on Windows {about.windows}, started in {took:.1f} s"
         if took <= _SLOW_START:
             return seen
-        remedy = "look what slows its start there (an antivirus, a profile); raise timeout in its connection if it grows"
+        remedy = "look what slows its start there, mostly an antivirus; raise timeout in its connection if it grows"
         return Step("powershell", Finding.WARN, seen, remedy, "slow_powershell")
 
     @property

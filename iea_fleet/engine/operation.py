@@ -96,7 +96,12 @@ class Operation:
     def left_behind(self) -> str:
         """What to tell an operator who stops at once."""
         settles = "what was in hand is settled by the next iea-fleet apply"
-        return f"stopped at once; {settles}" + (f", or: iea-fleet resume {self._run_id}" if self._run_id else "")
+        return f"stopped at once; {settles}" + (f", or: {self._way_on}" if self._way_on else "")
+
+    @property
+    def _way_on(self) -> str:
+        """What goes on with an apply that was stopped."""
+        return f"iea-fleet resume {self._run_id}" if self._run_id else ""
 
     @property
     def leases(self) -> Leases:
@@ -250,6 +255,7 @@ class Operation:
 
         options, budget = self.options, course.budget if course else None
         self._rollout = rollout = Rollout(work, record, listener, read_only, options.concurrency, options.debug, budget)
+        rollout.way_on = self._way_on
         if self._stopped:
             rollout.stop()
         visited = []

@@ -37,7 +37,8 @@ class Rollout:
     """Visits to targets that have a way in. ``record`` puts an outcome on disk and returns when it is there.
 
     ``visit`` takes one wave, and may be called again; ``end`` comes last. With a ``budget`` the rollout ends by itself
-    when it is spent. ``wave`` is the number of the one that goes on, for the record.
+    when it is spent. ``wave`` is the number of the one that goes on, for the record; ``way_on`` what to run once the
+    rollout was interrupted, "" where there is nothing to go on with.
     """
 
     work: Work
@@ -48,6 +49,7 @@ class Rollout:
     debug: bool
     budget: Budget | None = None
     wave: int | None = None
+    way_on: str = ""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _interrupted: bool = False
@@ -62,7 +64,7 @@ class Rollout:
         if not self._interrupted:
             self._interrupted = True
             self.halt("the run was interrupted before this workstation was begun", "interrupted")
-            self.listener.stopping()
+            self.listener.stopping(self.way_on)
 
     def halt(self, reason: str, reason_code: str) -> None:
         """Begin no other workstation; those that were not begun are skipped for this reason, the first one given."""

@@ -155,6 +155,8 @@ def not_reached(
     url = httpcore.URL(request.url)
     host = url.host.decode("ascii")
     port = url.port or (443 if url.scheme == b"https" else 80)
+    if code == "connection_lost" and url.scheme == b"http":
+        code = "no_http"  # many a server of TLS hangs up on a question in the clear
     said = said if code == "http_5xx" or not said else f" ({said})"
     reason = _REASONS[code].format(host=host, where=f"{host}:{port}", seconds=request.timeout, said=said, judge=judge)
     return NotReached(stage, code, reason, seconds)

@@ -48,7 +48,8 @@ def test_one_interrupt_finishes_what_is_in_hand_and_begins_no_other(cli: Command
     ran = Ran(process.returncode, out, "".join(first) + err)
     assert ran.exit_code == 130, ran
     assert ran.document["run"]["exit_code"] == 130
-    assert "finishing the workstations in hand, starting no other; once more stops at once" in ran.err
+    way_on = f"then go on with: iea-fleet resume {ran.document['run']['id']}\n"
+    assert f"finishing the workstations in hand, starting no other; once more stops at once; {way_on}" in ran.err
 
     finished = {name for name, status in ran.statuses.items() if status == "changed"}
     _, _, later = ran.err.partition("finishing the workstations in hand")

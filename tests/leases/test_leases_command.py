@@ -52,6 +52,7 @@ def leases(cli: CommandLine, lab: RunningLab) -> list[dict[str, object]]:
 def test_a_free_fleet_is_held_by_nobody(office: RunningLab, cli: CommandLine) -> None:
     ran = cli.run("leases", office.inventory, "list")
     assert (ran.exit_code, ran.out) == (0, "3 workstations looked at: 0 held\n")
+    assert ran.err == "", "nothing was compared, so nothing is in sync"
     broken = cli.run("leases", office.inventory, "break", ONE, "20260101-000000-0000")
     assert broken.exit_code == 2
     assert f"{ONE} is held by nobody" in broken.err

@@ -230,6 +230,14 @@ def test_a_server_that_is_not_reached_is_told_in_the_words_of_all_transports() -
     assert "that the workstation does not trust" in untrusted.reason
 
 
+@pytest.mark.parametrize(("scheme", "words"), [("http", "https where http is wanted"), ("https", "without an answer")])
+def test_a_server_that_hangs_up_on_http_may_want_https(scheme: str, words: str) -> None:
+    given = said("not_reached", stage="answer", code="connection_lost", detail="", seconds="0.1")
+    hung_up = answers.answer(OpenUrl(f"{scheme}://impact-emploi.example/"), given)
+    assert isinstance(hung_up, NotReached)
+    assert words in hung_up.reason
+
+
 DOCUMENTED = re.search(r"``failed``, a closed set: ``([a-z_\s]+)``", windows.__doc__ or "")
 assert DOCUMENTED
 CODES = set(DOCUMENTED[1].split()) - {"unknown_request"}  # the script is always the one that was sent along
