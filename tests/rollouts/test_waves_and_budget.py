@@ -102,7 +102,6 @@ def test_what_is_in_hand_when_the_budget_is_spent_is_finished(cli: CommandLine, 
     assert set(ran.statuses.values()) == {"failed", "changed", "skipped"}
 
 
-@on_each_kind
 def test_an_offline_or_waiting_canary_is_replaced_by_the_next_that_answers(
     cli: CommandLine, office: RunningLab
 ) -> None:
