@@ -18,6 +18,7 @@ from iea_fleet.model.part import Name, Part, Reference, Switch, Text, Texts, Who
 from iea_fleet.model.version import IeaVersion
 
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
+_THUMBPRINT = re.compile(r"(sha1:)?([0-9a-f]{2}[ :]?){19}[0-9a-f]{2}", re.IGNORECASE)
 _HOST_KEY = re.compile(
     r"(?P<kind>ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) (?P<key>[A-Za-z0-9+/]+={0,2})(?: .*)?"
 )
@@ -77,6 +78,11 @@ def _is_recipient(text: str) -> str:
 
 
 def _is_fingerprint(text: str) -> str:
+    if _THUMBPRINT.fullmatch(text):
+        raise ValueError(
+            "is the SHA-1 thumbprint that Windows shows; write the SHA-256 one, which iea-fleet doctor shows "
+            "without this line"
+        )
     if not _FINGERPRINT.fullmatch(text):
         raise ValueError("is no certificate fingerprint; write sha256: and 64 lower-case hexadecimal digits")
     return text

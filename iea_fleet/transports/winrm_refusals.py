@@ -68,7 +68,8 @@ def certificate_changed(name: str, shown: str) -> NotLetInError:
     """The error for a certificate that is not the pinned one."""
     return NotLetInError(
         f"the certificate of {name} has changed: it shows {shown}",
-        "it was renewed, the address went to another machine, or somebody listens in; once you know which, "
+        "it was renewed, the pin is mistyped, the address went to another machine, or somebody listens in; once you "
+        "know which, "
         f"write connection: {{certificate: '{shown}'}} for it",
         code="certificate_changed",
     )

@@ -63,7 +63,9 @@ def test_without_it_the_mistake_says_where(inventory: Path, tmp_path: Path) -> N
 def test_a_kind_that_an_inventory_may_declare_is_to_be_declared_there(inventory: Path) -> None:
     inventory.write_text(inventory.read_text("utf-8").replace("pass:net", "age:net"), "utf-8")
     (mistake,) = said(inventory)
-    assert mistake.endswith("names a secret back-end that is not declared; declared: none; declare `age` below `secrets:`")
+    assert mistake.endswith(
+        "names a secret back-end that is not declared; declared: none; declare `age` below `secrets:`"
+    )
 
 
 def test_another_file_can_be_named(inventory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

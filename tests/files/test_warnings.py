@@ -67,6 +67,35 @@ def test_validate_shows_warnings_and_is_content(folder: Path) -> None:
     assert "warning" not in again.stderr + again.stdout
 
 
+CA = """\
+version: 1
+name: R
+layout: none
+net_entreprises_service: {ca_file: portal.pem}
+defaults:
+  vars: {ca_file: none.pem}
+  connection: {transport: winrm, user: u, password: "env:P", ca_file: ca.pem}
+secrets: {env: {kind: env, names: [P]}}
+offices:
+  nancy:
+    connection: {transport: none}
+    server_connection: {ca_file: certs}
+    workstations: {a: {server_connection: {ca_file: there.pem}}}
+"""
+
+
+def test_a_file_of_certificates_that_is_not_there(folder: Path) -> None:
+    Path("inventory.yml").write_text(CA, encoding="utf-8")
+    Path("there.pem").touch()
+    Path("certs").mkdir()
+    why = "on this machine; put the certificates of the authority there, or correct the path"
+    assert [str(warning) for warning in load(Path("inventory.yml")).warnings] == [
+        f"inventory.yml:4:36: net_entreprises_service.ca_file: warning: there is no file {folder}/portal.pem {why}",
+        f"inventory.yml:7:71: defaults.connection.ca_file: warning: there is no file {folder}/ca.pem {why}",
+        f"inventory.yml:12:34: offices.nancy.server_connection.ca_file: warning: there is no file {folder}/certs {why}",
+    ]
+
+
 LAYOUT = """\
 version: 1
 name: l

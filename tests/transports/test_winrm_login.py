@@ -144,6 +144,7 @@ def test_an_expired_and_a_new_certificate(lab: Endpoints, opened: Opened) -> Non
     lab.spoil(one, "new-host-key")
     error = refused(reach(one))
     assert error.code == "certificate_changed"
+    assert "the pin is mistyped" in error.hint
     assert str(one.certificate) not in str(error)
     assert one.account.attempts == 0
     lab.do(one.mend)

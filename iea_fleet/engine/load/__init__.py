@@ -11,6 +11,7 @@ from iea_fleet.core.joining import Inventory, join
 from iea_fleet.core.reference_rules import check_playbook, references
 from iea_fleet.core.selectors import matching, select, terms
 from iea_fleet.core.targets import resolve
+from iea_fleet.engine.load.authorities import missing_authorities
 from iea_fleet.engine.load.includes import read_inventory
 from iea_fleet.engine.load.layouts import read_layouts
 from iea_fleet.engine.load.operator import operator_path, read_operator_file
@@ -95,7 +96,7 @@ def load(inventory: Path, playbook: Path | None = None) -> Loaded:
         offices={name: office.title or name for name, office in joined.offices.items()},
         files=reading.digests,
         references=_places(joined),
-        warnings=tuple(reading.warnings),
+        warnings=(*reading.warnings, *missing_authorities(sources)),
     )
 
 
