@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ import pytest
 import yaml
 
 from iea_fleet.cli.main import COMMANDS
-from iea_fleet.model.inventory import Settings, Workstation
+from iea_fleet.engine.load import load
 from iea_fleet.model.layout import Layout
+from iea_fleet.model.request import Failed, ReadFile
+from iea_fleet.model.target import SshConnection, WinrmConnection
+from iea_fleet.transports.windows.answers import answer
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "windows.md").read_text(encoding="utf-8")
@@ -32,12 +36,33 @@ def test_the_layout_is_one() -> None:
     assert layout.server_connection.format == "registry"
 
 
-def test_the_connections_are_such() -> None:
-    over_ssh = next(one["defaults"] for one in examples() if "defaults" in one)
-    over_winrm = next(one["nancy-accueil"] for one in examples() if "nancy-accueil" in one)
-    whole = {**over_winrm["connection"], "certificate": "sha256:" + "5f" * 32}
-    assert Settings.model_validate(over_ssh).connection is not None
-    assert Workstation.model_validate({**over_winrm, "connection": whole}).connection is not None
+def test_the_inventory_is_one_with_its_layout(tmp_path: Path) -> None:
+    (layout,) = (block for block in blocks("yaml") if "\nroot:" in block)
+    (inventory,) = (block for block in blocks("yaml") if "\noffices:" in block)
+    (tmp_path / "impact-emploi-3.yml").write_text(layout, encoding="utf-8")
+    (tmp_path / "inventory.yml").write_text(inventory, encoding="utf-8")
+    loaded = load(tmp_path / "inventory.yml")
+    assert [str(one) for one in loaded.warnings] == []
+    over_ssh, *_, over_winrm = (target.connection for target in loaded.targets)
+    assert isinstance(over_ssh, SshConnection)
+    assert isinstance(over_winrm, WinrmConnection)
+    assert (over_ssh.timeout, over_winrm.timeout) == (60, 60)
+    assert str(over_winrm.password) == "age:winrm/nancy-accueil"
+
+
+def test_the_steps_come_in_their_order() -> None:
+    steps = re.findall(r"^[0-9]\. .*?\(#([^)]*)\)", PAGE, re.MULTILINE)
+    titles = re.findall(r"^## (.*)", PAGE, re.MULTILINE)
+    slugs = [re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles]
+    assert len(steps) == 8
+    assert [slug for slug in slugs if slug[0].isdigit()] == steps
+
+
+def test_a_file_that_the_antivirus_holds_has_the_words_of_the_product() -> None:
+    line = b"failed code=" + base64.b64encode(b"busy") + b" detail="
+    found = answer(ReadFile("C:/any"), line)
+    assert isinstance(found, Failed)
+    assert f"`failed`, reason code `{found.reason_code}`" in PAGE
 
 
 @pytest.mark.parametrize("line", re.findall(r"iea-fleet ((?:[a-z-]+) [^\n`]*)", "\n".join(blocks("console")) + PAGE))
