@@ -35,6 +35,7 @@ from iea_fleet.model.request import (
     RemoveFile,
     ReplaceFile,
     Request,
+    as_shown,
 )
 from iea_fleet.model.run import Memory, Run
 from iea_fleet.model.target import Target
@@ -192,7 +193,8 @@ class PutBack(Push):
             for setting in dict.fromkeys((*now, *was))
             if repr(now.get(setting)) != repr(was.get(setting))
         )
-        settings = ", ".join(difference.setting for difference in differences) or f"other lines of {file.path}"
+        settings = ", ".join(difference.setting for difference in differences)
+        settings = settings or f"other lines of {as_shown(file.path)}"
         return Cell(address, Status.PENDING, f"to be put back: {settings}", "to_put_back", None, differences)
 
     def _render(self, plan: TargetPlan, gathered: Gathered) -> Rendered:
@@ -252,15 +254,15 @@ def _in_the_way(file: JournalFile, gathered: Gathered, of: str) -> Unobserved | 
     found = _found(gathered, file.path)
     if found is None:
         answer = gathered.answer(ReadFile(file.path))
-        reason = answer.reason if isinstance(answer, Failed) else f"{file.path} cannot be read"
+        reason = answer.reason if isinstance(answer, Failed) else f"{as_shown(file.path)} cannot be read"
         return Unobserved(Status.UNKNOWN, reason, "unreadable")
     if found not in (file.before, file.after):
-        reason = f"somebody changed {file.path} since run {of} wrote it; it is left alone"
+        reason = f"somebody changed {as_shown(file.path)} since run {of} wrote it; it is left alone"
         return Unobserved(Status.STALE, reason, "moved_since_run")
     if found == file.after and _old(gathered, file) is None:
         reason = (
-            f"the old content of {file.path} is kept nowhere: its backup was removed or is damaged (only the newest "
-            "are kept); nothing is put back: write what you want into the inventory, and apply"
+            f"the old content of {as_shown(file.path)} is kept nowhere: its backup was removed or is damaged (only "
+            "the newest are kept); nothing is put back: write what you want into the inventory, and apply"
         )
         return Unobserved(Status.FAILED, reason, "backup_missing")
     return None

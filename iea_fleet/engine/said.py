@@ -10,7 +10,7 @@ from iea_fleet.engine import relaunch
 from iea_fleet.engine.transaction import Transaction, Write
 from iea_fleet.model.matrix import Cell, Status
 from iea_fleet.model.plan import TargetPlan
-from iea_fleet.model.request import Answer, Failed, Moved
+from iea_fleet.model.request import Answer, Failed, Moved, as_shown
 from iea_fleet.resources import kind_of
 from iea_fleet.resources.net_entreprises import KIND as ACCOUNTS
 from iea_fleet.resources.net_entreprises import user_of
@@ -32,10 +32,10 @@ def not_written(plan: TargetPlan, requests: tuple[Write, ...], answers: list[Ans
     for request, answer in zip(requests, answers, strict=True):
         match answer:
             case Moved():
-                reason = f"somebody changed {request.path} between reading and writing; nothing was written"
+                reason = f"somebody changed {as_shown(request.path)} between reading and writing; nothing was written"
                 return of_all(plan, Status.STALE, reason, "moved_before_write")
             case Failed(reason_code, reason):
-                return of_all(plan, Status.FAILED, f"{request.path} was not written: {reason}", reason_code)
+                return of_all(plan, Status.FAILED, f"{as_shown(request.path)} was not written: {reason}", reason_code)
     raise AssertionError("a batch was not done and no request says why")
 
 

@@ -22,6 +22,7 @@ from iea_fleet.model.request import (
     RemoveFile,
     ReplaceFile,
     Request,
+    as_shown,
     digest,
     is_leftover,
     is_registry_key,
@@ -47,7 +48,8 @@ class Settled:
     def said(self) -> str:
         """One sentence for the matrix."""
         what = "finished" if self.finished else "put back"
-        left = f"; {', '.join(self.left_alone)} was changed since and left alone" if self.left_alone else ""
+        others = ", ".join(map(as_shown, self.left_alone))
+        left = f"; {others} was changed since and left alone" if others else ""
         return f"the interrupted run {self.run} was {what}{left}"
 
 
@@ -70,7 +72,7 @@ def settle(
         reason = f"run {journal.run} was interrupted here, and {run_file.path} cannot be written: {taken.reason}"
         return Unobserved(Status.FAILED, reason, "not_settled")
     now = [_digest(answer) for answer in answers]
-    if unreadable := [file.path for file, found in zip(journal.files, now, strict=True) if found is None]:
+    if unreadable := [as_shown(file.path) for file, found in zip(journal.files, now, strict=True) if found is None]:
         reason = f"run {journal.run} was interrupted here, and {unreadable[0]} cannot be read; nothing was done"
         return Unobserved(Status.FAILED, reason, "interrupted_run")
     seen = tuple(zip(journal.files, now, strict=True))
@@ -135,7 +137,8 @@ def _put_back(
     old: dict[str, bytes] = {}
     for file, answer in zip(kept, contents, strict=True):
         if not isinstance(answer, FileContent) or answer.digest != file.before:
-            return _stuck(target, run, f"the old {file.path} cannot be put back: its backup is missing or damaged")
+            why = f"the old {as_shown(file.path)} cannot be put back: its backup is missing or damaged"
+            return _stuck(target, run, why)
         old[file.path] = answer.content
     changed = []
     for file in written:
@@ -148,7 +151,7 @@ def _put_back(
         if isinstance(answer, Moved) and answer.found != file.before:
             changed.append(file.path)
         elif isinstance(answer, Failed):
-            reason = f"run {run} was interrupted here, and {file.path} cannot be put back: {answer.reason}"
+            reason = f"run {run} was interrupted here, and {as_shown(file.path)} cannot be put back: {answer.reason}"
             return Unobserved(Status.FAILED, reason, "not_settled")
     return tuple(changed)
 

@@ -33,6 +33,7 @@ from iea_fleet.model.request import (
     ReplaceFile,
     Request,
     Stat,
+    as_shown,
     digest,
 )
 from iea_fleet.model.target import Target
@@ -180,7 +181,7 @@ class Transaction:
             if isinstance(answer, Moved) and answer.found != file.before:
                 changed.append(file.path)
             elif not isinstance(answer, Done | Moved):
-                stuck = stuck or _why(f"{file.path} cannot be put back", answer)
+                stuck = stuck or _why(f"{as_shown(file.path)} cannot be put back", answer)
         return PutBack(tuple(changed), stuck)
 
     def commit(self, *, keep_backups: bool) -> str:

@@ -39,6 +39,15 @@ def is_registry_key(path: str) -> bool:
     return path.startswith(REGISTRY)
 
 
+def as_shown(path: str) -> str:
+    r"""A path in a sentence: a registry key with ``\``, as regedit and a layout take it.
+
+    >>> print(as_shown("HKLM/SOFTWARE/Impact emploi"), as_shown("C:/IEA/connexion.ini"))
+    HKLM\SOFTWARE\Impact emploi C:/IEA/connexion.ini
+    """
+    return path.replace("/", "\\") if is_registry_key(path) else path
+
+
 _LONGEST_STEM = 200
 _TOKEN = 16
 

@@ -9,7 +9,7 @@ from iea_fleet.formats import format_named
 from iea_fleet.model.layout import Key, Scalar, SettingsFile
 from iea_fleet.model.matrix import Status
 from iea_fleet.model.plan import Edit, Hidden
-from iea_fleet.model.request import ABSENT, Absent, Answer, Failed, FileContent
+from iea_fleet.model.request import ABSENT, Absent, Answer, Failed, FileContent, as_shown, is_registry_key
 from iea_fleet.resources import Observed, Unobserved
 
 _TRUE_FALSE: Mapping[str, bool] = {"true": True, "false": False}
@@ -27,7 +27,7 @@ def observe_file(
             try:
                 texts = format_named(file.format).read(content, [key.key for key in keys.values()], file.encoding)
             except SettingsFormatError as error:
-                return Unobserved(Status.UNKNOWN, f"{path} cannot be read: {error}", error.code)
+                return Unobserved(Status.UNKNOWN, f"{as_shown(path)} cannot be read: {error}", error.code)
             values = {
                 setting: _meaning(key, texts[key.key], file.format, switch=setting in switches)
                 for setting, key in keys.items()
@@ -37,13 +37,20 @@ def observe_file(
         case Absent():
             if file.new is not None:
                 return Observed({}, {path: ABSENT})
-            return Unobserved(
-                Status.WAITING, f"open IEA once on this workstation: {path} is not there yet", "settings_absent"
-            )
+            return Unobserved(Status.WAITING, _not_there(path), "settings_absent")
         case Failed(reason_code, reason):
             return Unobserved(Status.UNKNOWN, reason, reason_code)
         case _:
             raise AssertionError(f"a read was answered by {type(answer).__name__}")
+
+
+def _not_there(path: str) -> str:
+    if not is_registry_key(path):
+        return f"open IEA once on this workstation: {path} is not there yet"
+    return (
+        f"the key {as_shown(path)} is not there; open IEA once on this workstation, or correct the key in the "
+        r"layout: its spelling, or HKLM\SOFTWARE\WOW6432Node\… of a 32-bit IEA"
+    )
 
 
 def edit_file(

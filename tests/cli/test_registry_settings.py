@@ -128,7 +128,12 @@ def test_a_missing_key_waits_or_is_made_and_removed_again(
         (office.directory / "workstations" / name / "HKLM.json").unlink()
     waiting = cli.run("apply", in_registry, "--yes", "--format", "json")
     assert {waiting.cell(name)["reason_code"] for name in office.names} == {"settings_absent"}
-    assert KEY in waiting.cell(office.names[0])["reason"]
+    shown = KEY.replace("/", "\\")
+    assert f"the key {shown} is not there" in waiting.cell(office.names[0])["reason"]
+    assert "its spelling, or HKLM\\SOFTWARE\\WOW6432Node" in waiting.cell(office.names[0])["reason"]
+    looked = cli.run("doctor", in_registry, "--limit", office.names[0], "--verbose")
+    assert (looked.exit_code, looked.out.count("HKLM/")) == (0, 0)
+    assert "WOW6432Node" in looked.out
 
     layout = office.directory / "in-registry.yml"
     layout.write_text(layout.read_text("utf-8").replace("format: registry\n", 'format: registry\n  new: ""\n'), "utf-8")

@@ -29,6 +29,7 @@ from iea_fleet.model.request import (
     Room,
     RunAction,
     Stat,
+    as_shown,
     changes_workstation,
 )
 from iea_fleet.transports.actions import timed_out
@@ -222,7 +223,7 @@ def _failure(request: Request, fields: _Fields) -> Failed:
 def _what(request: Request) -> str:
     if isinstance(request, RunAction):
         return request.argv[0]
-    return request.url if isinstance(request, OpenUrl) else request.path
+    return request.url if isinstance(request, OpenUrl) else as_shown(request.path)
 
 
 def _short(detail: str) -> str:
