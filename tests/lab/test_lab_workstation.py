@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 import shlex
 from pathlib import Path
@@ -20,10 +21,15 @@ WORKSTATION = "nancy-01"
 _NEW = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
 
 
-def run(office: RunningLab, command: str, stdin: bytes | None = None) -> asyncssh.SSHCompletedProcess:
+def run(office: RunningLab, command: str, stdin: bytes = b"") -> asyncssh.SSHCompletedProcess:
     async def visit() -> asyncssh.SSHCompletedProcess:
         async with office.visit(WORKSTATION) as connection:
-            return await connection.run(command, input=stdin, encoding=None, timeout=20)
+            process = await connection.create_process(command, encoding=None)
+            # A program may have ended before it was given anything to read.
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(stdin)
+                process.stdin.write_eof()
+            return await process.wait(timeout=20)
 
     return asyncio.run(visit())
 
