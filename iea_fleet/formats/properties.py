@@ -29,12 +29,12 @@ from iea_fleet.model.layout import Scalar
 
 _EOL = r"(?:\r\n|\r|\n)"
 _JOIN = rf"\\(?:{_EOL}|\Z)[ \t\f]*+"
-_GAP = rf"(?:[ \t\f]|{_JOIN})*+"
+_GAP = rf"(?:[ \t\f]|{_JOIN})*"
 _ENTRY = re.compile(
-    rf"{_GAP}(?:\\[^\r\n]|[^\\=: \t\f\r\n]|{_JOIN})*+(?P<gap>{_GAP}[=:]?+{_GAP})(?P<value>[\s\S]*?){_EOL}?\Z"
+    rf"{_GAP}(?:\\[^\r\n]|[^\\=: \t\f\r\n]|{_JOIN})*(?P<gap>{_GAP}[=:]?{_GAP})(?P<value>[\s\S]*?){_EOL}?\Z"
 )
-_CONTINUED = re.compile(rf"(?<![^\r\n])(?:[^\r\n]*+(?<=\\){_EOL})++[^\r\n]*+")
-_OPEN = re.compile(rf"(?<!\\)(?:\\\\)*+\\{_EOL}\Z")
+_CONTINUED = re.compile(rf"(?<![^\r\n])(?:[^\r\n]*+(?<=\\){_EOL})+[^\r\n]*+")
+_OPEN = re.compile(rf"(?<!\\)(?:\\\\)*\\{_EOL}\Z")
 _PLAIN_GAP = re.compile(r"[ \t]?[=:][ \t]?")
 _NAMED = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\f": "\\f"}
 _WORK = 50_000_000

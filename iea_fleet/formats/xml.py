@@ -31,7 +31,7 @@ from iea_fleet.model.layout import Scalar
 _DECLARED = re.compile(r"<\?xml[ \t\r\n][^>]*?encoding[ \t\r\n]*=[ \t\r\n]*[\"']([A-Za-z][A-Za-z0-9._-]*)[\"']")
 _NAME = re.compile(r"[^\W\d][\w.-]*(?::[^\W\d][\w.-]*)?")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_CDATA = re.compile(r"<!\[CDATA\[((?:(?!]]>)[\s\S])*+)]]>")
+_CDATA = re.compile(r"<!\[CDATA\[((?:(?!]]>)[\s\S])*)]]>")
 _ATTRIBUTE = re.compile(
     r"(?P<name>[^ \t\r\n=/>]+)[ \t\r\n]*=[ \t\r\n]*(?P<quote>[\"'])(?P<value>.*?)(?P=quote)", re.DOTALL
 )

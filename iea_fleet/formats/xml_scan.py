@@ -14,8 +14,9 @@ from iea_fleet.formats.text import unreadable
 Path = tuple[str, ...]
 """The names of an element and those above it, below the root; the root itself is ``()``."""
 
+# A group that repeats is never possessive here and beside here: before Python 3.11.5 such a one forgets where it was.
 _TAG = re.compile(
-    r"<[^ \t\r\n/>]++(?P<attributes>(?:[ \t\r\n]++[^ \t\r\n=/>]++[ \t\r\n]*+=[ \t\r\n]*+(?:\"[^\"]*+\"|'[^']*+'))*+)"
+    r"<[^ \t\r\n/>]++(?P<attributes>(?:[ \t\r\n]++[^ \t\r\n=/>]++[ \t\r\n]*+=[ \t\r\n]*+(?:\"[^\"]*+\"|'[^']*+'))*)"
     r"(?P<tail>[ \t\r\n]*+/?>)"
 )
 _DEPTH = 100

@@ -50,6 +50,11 @@ def silent(name: str, *, deadline: bool, heard: bool = True) -> BrokenError:
     return BrokenError(f"{name} answered and then went silent", hint, code="went_silent")
 
 
+def hung_up(error: BaseException) -> bool:
+    """Whether the far end closed the connection in the middle of TLS; early releases of Python 3.11 call it an end."""
+    return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+
+
 def certificate_refused(error: ssl.SSLCertVerificationError, name: str, shown: str) -> NotLetInError:
     """The error for a certificate that does not hold; ``shown`` is its fingerprint, "" where it could not be had."""
     default = ("certificate_invalid", f"the certificate of {{name}} is not valid ({error.verify_message})")
@@ -78,7 +83,7 @@ def certificate_changed(name: str, shown: str) -> NotLetInError:
 def tls_failed(error: Exception, name: str) -> BrokenError:
     """The error for a TLS handshake that came to nothing; any but one of TLS: what answers is known to speak HTTP."""
     reason = getattr(error, "reason", None)
-    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError) or reason in _PLAIN:
+    if not isinstance(error, ssl.SSLError) or hung_up(error) or reason in _PLAIN:
         return BrokenError(
             f"{name} speaks no TLS on this port",
             "write port: 5986, or tls: false for its port 5985, where messages are sealed by the login",

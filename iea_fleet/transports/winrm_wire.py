@@ -21,6 +21,7 @@ from iea_fleet.transports.winrm_refusals import (
     certificate_changed,
     certificate_refused,
     https_on_http_port,
+    hung_up,
     silent,
     tls_failed,
 )
@@ -84,7 +85,7 @@ class Http:
         except ssl.SSLCertVerificationError as error:
             raise certificate_refused(error, name, self._shown()) from error
         except WIRE_ERRORS as error:
-            refused = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
+            refused = isinstance(error, ssl.SSLError) and not hung_up(error)
             if refused or self._speaks_http():
                 raise tls_failed(error, name) from error
             raise self._why(error) from error
