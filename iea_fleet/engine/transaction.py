@@ -250,10 +250,10 @@ def strange_folder(private: str, of_file: Answer, of_folder: Answer) -> Unobserv
         return _not_ours(f"whose the folder {private} is cannot be told")
     if of_folder.kind != "folder":
         return _not_ours(f"{private} is a {of_folder.kind}, not a folder")
-    if of_folder.owner != of_file.owner:
-        return _not_ours(f"the folder {private} belongs to somebody else ({of_folder.owner})")
     if of_folder.shared:
         return _not_ours(f"the folder {private} can be read by others")
+    if of_folder.owner != of_file.owner:
+        return _not_ours(f"the folder {private} belongs to somebody else ({of_folder.owner})")
     return None
 
 
