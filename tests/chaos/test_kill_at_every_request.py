@@ -83,4 +83,6 @@ def test_a_kill_for_every_number(requests: int, kind: Kind, tmp_path: Path) -> N
             four.mend()
             four.assert_settled(four.apply())
             assert four.kills == turn + 1
-    assert every > 1 or reached == set(range(1, max(reached) + 1))
+    # Over WinRM a wait for output is a request: the last numbers are reached only by a push that had to wait as often.
+    sure = max(reached) if "winrm" not in kind else requests - LATER
+    assert every > 1 or reached >= set(range(1, sure + 1))

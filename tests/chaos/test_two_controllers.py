@@ -105,4 +105,7 @@ def test_two_that_settle_the_same_dead_run(tmp_path: Path) -> None:
             with History.open(many.cli.state) as history:
                 runs = [dead, *(str(ran.document["run"]["id"]) for ran in (*rans, last))]
                 replaced = [name for run in runs for name in history.replaced(run)]
-            assert sorted(replaced) == sorted(many.lab.names)
+            # Over WinRM what removes run.json may outlive its controller, which then never told the history.
+            untold = [one.name for one in many.lab.info.workstations if one.name not in replaced]
+            assert all(many.lab.kind(name).startswith("winrm") for name in untold)
+            assert sorted([*replaced, *untold]) == sorted(many.lab.names)
