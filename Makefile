@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
-JOBS ?= 2
+# More than cores: tests wait for servers as long as they work.
+JOBS ?= 3
 CHAOS = tests/chaos tests/rollback tests/leases tests/plans/test_applying_plans.py tests/rollouts \
 	$(addprefix tests/cli/test_,accounts_pushed.py dropped_connections.py story.py)
 
