@@ -120,6 +120,13 @@ class Watched:
         return found
 
 
+def _tasks(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:  # it has ended
+        return []
+
+
 def _read(pid: int, what: str) -> bytes:
     try:
         return Path(f"/proc/{pid}/{what}").read_bytes()
@@ -129,7 +136,7 @@ def _read(pid: int, what: str) -> bytes:
 
 def _descendants(pid: int) -> list[int]:
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*"):
+    for task in _tasks(pid):
         try:
             children = [int(child) for child in (task / "children").read_text().split()]
         except OSError:
