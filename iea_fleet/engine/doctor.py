@@ -122,8 +122,7 @@ def _expected(target: Target) -> tuple[str, ...]:
 
 
 def _inside(target: Target) -> tuple[str, ...]:
-    windows = target.layout is not None and target.layout.os == "windows"
-    return ("powershell", *STEPS) if windows else STEPS
+    return ("powershell", *STEPS) if target.windows else STEPS
 
 
 def _way(target: Target) -> str:

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from iea_fleet.engine import clock
 from iea_fleet.engine.gather import gather
@@ -45,7 +45,7 @@ from iea_fleet.probes import version
 from iea_fleet.resources import Knowledge, Unobserved
 from iea_fleet.transports.base import Session
 from iea_fleet.transports.trail import Seen, Trail
-from iea_fleet.transports.windows.agent import Agent
+from iea_fleet.transports.windows.agent import AgentSession
 
 STEPS: Final = ("folders", "settings", "version", "run", "writing", "private", "room", "clock")
 """In this order: who holds the workstation is known before anything is written, whose we are before the judgement."""
@@ -92,7 +92,7 @@ class Inside:
 
     def _powershell(self) -> Seen:
         """What the agent says of itself, for the price of one start of PowerShell; as patient as what writes."""
-        agent: Agent = self.session.agent  # type: ignore[attr-defined] # both sessions that speak to Windows have one
+        agent = cast("AgentSession", self.session).agent
         began = time.monotonic()
         agent.ask((Stat(posixpath.dirname(self.target.files["private"])),), read_only=True, patient=True)
         took = time.monotonic() - began

@@ -52,7 +52,7 @@ def _reach(target: Target, secrets: Secrets, stored: Stored, known: Mapping[str,
             timeout=connection.timeout,
             deadline=connection.deadline,
             password=_secret(secrets, connection.password),
-            windows=target.layout is not None and target.layout.os == "windows",
+            windows=target.windows,
             private_folder=target.files.get("private", ""),
         )
         if isinstance(connection, WinrmConnection):

@@ -120,8 +120,7 @@ def _fell_between(file: JournalFile, found: str | None, target: Target) -> bool:
 
     Of files on Windows alone; all else somebody has removed, as nothing of ours leaves a name without a file.
     """
-    windows = target.layout is not None and target.layout.os == "windows"
-    moved_away = windows and not is_registry_key(file.path)
+    moved_away = target.windows and not is_registry_key(file.path)
     return moved_away and found == ABSENT and ABSENT not in (file.before, file.after)
 
 

@@ -149,6 +149,11 @@ class Target:
         """Whether a person at the window does it: no connection, or no layout."""
         return self.connection.transport == "none" or self.layout is None
 
+    @property
+    def windows(self) -> bool:
+        """Whether its layout is of Windows; not so without a layout."""
+        return self.layout is not None and self.layout.os == "windows"
+
     def held_on(self, day: dt.date) -> Hold | None:
         """The hold that is in force on this day, if any."""
         if self.hold is None or (self.hold.until is not None and day > self.hold.until):

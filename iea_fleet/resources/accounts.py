@@ -45,5 +45,4 @@ def only_one(target: Target, listed: Answer) -> str | Unobserved:
 
 def folded(target: Target, name: str) -> str:
     """A name in the form by which the workstation's files tell two apart."""
-    windows = target.layout is not None and target.layout.os == "windows"
-    return name.casefold() if windows else name
+    return name.casefold() if target.windows else name

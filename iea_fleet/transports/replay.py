@@ -15,13 +15,13 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from iea_fleet.errors import BrokenError, TransportError
 from iea_fleet.model.request import Answer, OpenUrl, Request
-from iea_fleet.transports.base import Ended, Session
+from iea_fleet.transports.base import Ended
 from iea_fleet.transports.windows import frames
-from iea_fleet.transports.windows.agent import Agent, Run
+from iea_fleet.transports.windows.agent import Agent, AgentSession, Run
 
 if TYPE_CHECKING:
     from httpcore import NetworkBackend
@@ -33,12 +33,6 @@ _OF_THE_MOMENT: Final = frozenset({"id", "temporary", "aside", "roots"})
 
 class ReplayError(Exception):
     """Something is said that the conversation does not know: the record is of another version, or damaged."""
-
-
-class AgentSession(Session, Protocol):
-    """A session on a Windows workstation, with the agent that it sends its batches to."""
-
-    agent: Agent
 
 
 @dataclass(frozen=True, slots=True)

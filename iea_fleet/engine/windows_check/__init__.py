@@ -29,9 +29,9 @@ from iea_fleet.probes import servers
 from iea_fleet.transports.base import Reach
 from iea_fleet.transports.examine import enter
 from iea_fleet.transports.jump import JumpHosts
-from iea_fleet.transports.replay import AgentCall, AgentSession, Conversation, Recorded
+from iea_fleet.transports.replay import AgentCall, Conversation, Recorded
 from iea_fleet.transports.sessions import open_session
-from iea_fleet.transports.windows.agent import AGENT_FAULTS
+from iea_fleet.transports.windows.agent import AGENT_FAULTS, AgentSession
 
 _READ = ("server_connection", "version_file", "state_file")
 """The files of a layout that hold no secret."""
@@ -63,11 +63,7 @@ class Taken:
 
 def on_windows(targets: list[Target]) -> tuple[list[Target], list[str]]:
     """The Windows workstations to which there is a way, and the names of the others. UsageError where there is none."""
-    windows = [
-        target
-        for target in targets
-        if not target.guided and target.layout is not None and target.layout.os == "windows"
-    ]
+    windows = [target for target in targets if target.windows and not target.guided]
     others = [target.name for target in targets if target not in windows]
     if not windows:
         raise UsageError(

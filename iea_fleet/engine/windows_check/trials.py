@@ -56,7 +56,7 @@ from iea_fleet.model.request import (
     Stat,
     digest,
 )
-from iea_fleet.transports.replay import AgentSession
+from iea_fleet.transports.windows.agent import AgentSession
 from iea_fleet.transports.windows.answers import About
 
 VERSION_KEY: Final = "HKLM/SOFTWARE/Microsoft/Windows NT/CurrentVersion"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from iea_fleet.errors import BrokenError, NotBegunError
 from iea_fleet.model.request import Answer, Failed, OpenUrl, Request, RunAction, Writing
-from iea_fleet.transports.base import Ended, refuse_changes
+from iea_fleet.transports.base import Ended, Session, refuse_changes
 from iea_fleet.transports.url import trusted_roots
 from iea_fleet.transports.windows import answers, frames
 from iea_fleet.transports.windows.requests import head, line, unsafe
@@ -186,6 +186,12 @@ class Agent:
         said = f"exit code {code_there}, {len(ended.stdout)} bytes of output, {len(ended.stderr)} of errors"
         kind = NotBegunError if code in _NOT_BEGUN else BrokenError
         return kind(sentence.format(name=self._name, ended=said), hint, code=code)
+
+
+class AgentSession(Session, Protocol):
+    """A session on a Windows workstation, with the agent that it sends its batches to."""
+
+    agent: Agent
 
 
 def _why_no_answer(ended: Ended) -> str:
